@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# Package files: pkg-config and CMake.

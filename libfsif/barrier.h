@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_BARRIER_H
+#define FSI_BARRIER_H
+
+/*
+ * The only file that names a memory order. Shared words are struct fsif_shared_u32, in memory that
+ * the peer writes or that several threads write, and are touched only through these functions.
+ *
+ * Every access that takes part in "I changed mine, did you change yours?" is sequentially
+ * consistent: a store followed by a load of another word must not pass each other, or a wake-up is
+ * lost. There are no stand-alone fences: ThreadSanitizer does not know them.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <fsif/wire.h>
+
+/* Partner of fsi_store_release: what was written before it is visible after this. */
+static inline uint32_t fsi_load_acquire(const struct fsif_shared_u32 *w)
+{
+    return __atomic_load_n(&w->v_, __ATOMIC_ACQUIRE);
+}
+
+static inline void fsi_store_release(struct fsif_shared_u32 *w, uint32_t v)
+{
+    __atomic_store_n(&w->v_, v, __ATOMIC_RELEASE);
+}
+
+static inline uint32_t fsi_load_relaxed(const struct fsif_shared_u32 *w)
+{
+    return __atomic_load_n(&w->v_, __ATOMIC_RELAXED);
+}
+
+static inline void fsi_store_relaxed(struct fsif_shared_u32 *w, uint32_t v)
+{
+    __atomic_store_n(&w->v_, v, __ATOMIC_RELAXED);
+}
+
+/* The two halves of a Dekker pair: each side stores its own word, then loads the other's. */
+static inline uint32_t fsi_load_seq(const struct fsif_shared_u32 *w)
+{
+    return __atomic_load_n(&w->v_, __ATOMIC_SEQ_CST);
+}
+
+static inline void fsi_store_seq(struct fsif_shared_u32 *w, uint32_t v)
+{
+    __atomic_store_n(&w->v_, v, __ATOMIC_SEQ_CST);
+}
+
+static inline uint32_t fsi_fetch_add(struct fsif_shared_u32 *w, uint32_t v)
+{
+    return __atomic_fetch_add(&w->v_, v, __ATOMIC_SEQ_CST);
+}
+
+/* Returns 1 if the word was @expected and is @v now. */
+static inline int fsi_cas(struct fsif_shared_u32 *w, uint32_t expected, uint32_t v)
+{
+    return __atomic_compare_exchange_n(&w->v_, &expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* Copy between private memory and memory that the peer may change meanwhile: each word is read or
+ * written once, which a plain memcpy does not promise. @len is a multiple of 4. */
+static inline void fsi_copy_in(void *dst, const volatile void *src, size_t len)
+{
+    const volatile uint32_t *s = (const volatile uint32_t *)src;
+    uint32_t *d = (uint32_t *)dst;
+
+    for (size_t i = 0; i < len / 4; i++)
+        d[i] = s[i];
+}
+
+static inline void fsi_copy_out(volatile void *dst, const void *src, size_t len)
+{
+    volatile uint32_t *d = (volatile uint32_t *)dst;
+    const uint32_t *s = (const uint32_t *)src;
+
+    for (size_t i = 0; i < len / 4; i++)
+        d[i] = s[i];
+}
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSIF_BACKEND_H
+#define FSIF_BACKEND_H
+
+/*
+ * The backend engine: takes requests off a ring, checks them, carries them out on a store and
+ * answers them in any order. It allocates nothing, blocks nowhere but in the store, and reads no
+ * clock. One thread at a time fetches; each fetched request may be executed and completed on any
+ * thread.
+ */
+
+#include <fsif/error.h>
+#include <fsif/frontend.h>
+#include <fsif/hooks.h>
+#include <fsif/op.h>
+#include <fsif/store.h>
+#include <fsif/transport.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fsif_backend_config {
+    size_t size; /* sizeof(struct fsif_backend_config) */
+    uint32_t dialect;
+    uint32_t features; /* FSIF_FEATURE_* that both sides agreed on */
+    void *ring;        /* the ring's pages, mapped */
+    uint32_t ring_pages;
+    uint32_t first_index; /* 0, except in tests of the wrap */
+    uint32_t max_handles; /* open files of the session, 1 .. 65536 */
+    uint32_t max_streams; /* listings kept for their continuation, 1 .. 64 */
+    uint32_t queue;       /* for notify */
+    const struct fsif_transport *transport; /* copy_from, copy_to, lend, notify are used */
+    struct fsif_session *session;
+    const struct fsif_store_ops *store_ops;
+    struct fsif_store *store;
+    const struct fsif_hooks *hooks; /* may be NULL; outlives the engine */
+};
+
+/* This process's view of an engine. The state behind it holds no pointers. Fields are private. */
+struct fsif_backend {
+    struct fsif_backend_config config_;
+    struct fsi_backend_state *state_;
+};
+
+/* A fetched request. The caller's storage, one for each thread that executes. */
+struct fsif_request {
+    struct fsif_op op; /* checked; paths normalised and in page_ */
+    uint32_t id;
+    uint32_t gref_;
+    uint64_t file_; /* the store's number for op.handle */
+    char page_[FSIF_PAGE_SIZE];
+    char data_[FSIF_PAGE_SIZE];
+};
+
+/** fsif_backend_state_size - Return: bytes of state an engine needs; 0 if @config makes no sense */
+size_t fsif_backend_state_size(const struct fsif_backend_config *config);
+
+/**
+ * fsif_backend_init - start an engine in the caller's storage
+ *
+ * @state: fsif_backend_state_size() bytes, 8-byte aligned; may lie in memory that a successor maps
+ *
+ * Return: 0; -FSIF_EINVAL
+ */
+int fsif_backend_init(struct fsif_backend *be, const struct fsif_backend_config *config,
+                      void *state);
+
+/**
+ * fsif_backend_resume - go on with the state that another process left at any point
+ *
+ * Responses that were complete but not published are published. Requests that were fetched and
+ * not answered are answered with -FSIF_EIO: whether the store carried them out is not known. Open
+ * files keep their handles: the store must know their numbers. No thread of the other process may
+ * still run.
+ *
+ * Return: requests that were answered here; -FSIF_EINVAL the state is not one of this version and
+ *         these sizes
+ */
+int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_config *config,
+                        void *state);
+
+/**
+ * fsif_backend_fetch - take the next request off the ring
+ *
+ * A request that is malformed is answered here and the next one is looked at.
+ *
+ * Return:  1: @rq is a checked request, to be executed or completed once
+ *          0: none is there
+ *          -FSIF_EPROTO: the peer broke the protocol, the session is over
+ * Threads: one at a time
+ */
+int fsif_backend_fetch(struct fsif_backend *be, struct fsif_request *rq);
+
+/** fsif_backend_execute - carry a fetched request out on the store and complete it */
+void fsif_backend_execute(struct fsif_backend *be, struct fsif_request *rq);
+
+/**
+ * fsif_backend_complete - answer a fetched request
+ *
+ * For callers that carry operations out themselves. The value of an open or a create is 0 and the
+ * store's number is @file; the engine gives it a handle, or closes it and answers -FSIF_EMFILE.
+ *
+ * Threads: any
+ */
+void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
+                           const struct fsif_result *result, uint64_t file);
+
+/**
+ * fsif_backend_serve - fetch and execute until the ring is empty
+ *
+ * Return: requests answered, or -FSIF_EPROTO
+ */
+int fsif_backend_serve(struct fsif_backend *be, struct fsif_request *rq);
+
+/**
+ * fsif_backend_arm - ask for a doorbell at the next request
+ *
+ * Return:  1 if requests are there already (fetch again, do not sleep), else 0
+ * Threads: the one that fetches
+ */
+int fsif_backend_arm(struct fsif_backend *be);
+
+/** fsif_backend_busy - fetched requests that are not answered yet */
+uint32_t fsif_backend_busy(const struct fsif_backend *be);
+
+/** fsif_backend_handles - open handles */
+uint32_t fsif_backend_handles(const struct fsif_backend *be);
+
+/** fsif_backend_poison - end the session for a reason that the caller found */
+void fsif_backend_poison(struct fsif_backend *be, enum fsif_poison reason);
+
+/** fsif_backend_reason - why the session is poisoned; FSIF_POISON_NONE: it is not */
+enum fsif_poison fsif_backend_reason(const struct fsif_backend *be);
+
+/**
+ * fsif_backend_fini - close every open file and listing of the session
+ *
+ * No other call may run or follow. Does not touch the ring.
+ */
+void fsif_backend_fini(struct fsif_backend *be);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSIF_NEGOTIATE_H
+#define FSIF_NEGOTIATE_H
+
+/*
+ * The two dictionaries that start a session, the same over every transport: the frontend's offer
+ * and the backend's answer. PROTOCOL.md lists the keys. Whatever the peer wrote is clamped to what
+ * this side asked for.
+ */
+
+#include <fsif/dict.h>
+#include <fsif/error.h>
+#include <fsif/frontend.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FSIF_EXPORT_NAME_MAX 63u
+
+/* Bits of dialect sets */
+#define FSIF_DIALECT_BIT(d) (1u << (d))
+#define FSIF_DIALECTS_KNOWN FSIF_DIALECT_BIT(1)
+
+enum fsif_offer_kind {
+    FSIF_OFFER_SESSION = 1, /* use an export */
+    FSIF_OFFER_EXPORTS = 2, /* tell the exports that this peer may use */
+};
+
+struct fsif_offer {
+    uint32_t kind;
+    char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* exports: the last name of the page before */
+    uint32_t dialects;   /* set of bits */
+    uint32_t features;   /* FSIF_FEATURE_* that the frontend wants */
+    uint32_t pages;      /* shared in all */
+    uint32_t ring_pages; /* of them */
+    uint32_t ring_gref;  /* the first; the others follow */
+};
+
+struct fsif_choice {
+    int32_t status; /* 0 or a negative FSIF_E* */
+    uint32_t dialect;
+    uint32_t features;
+    uint32_t read_only; /* the export is */
+};
+
+/** fsif_export_name_valid - Return: 1 for 1 to 63 bytes of A-Z a-z 0-9 . _ -, not starting with '.' or '-' */
+int fsif_export_name_valid(const char *name);
+
+/** fsif_offer_write - Return: 0; -FSIF_EINVAL */
+int fsif_offer_write(const struct fsif_offer *offer, struct fsif_dict *out);
+
+/**
+ * fsif_offer_read - check what a frontend wrote
+ *
+ * Return: 0; -FSIF_EPROTO malformed or out of range
+ */
+int fsif_offer_read(const struct fsif_dict *in, struct fsif_offer *out);
+
+/**
+ * fsif_choose - the backend's answer to an offer
+ *
+ * @dialects: set that this side allows
+ *
+ * Return: 0 and @out; -FSIF_EOPNOTSUPP no dialect in common
+ */
+int fsif_choose(const struct fsif_offer *offer, uint32_t dialects, struct fsif_choice *out);
+
+/** fsif_choice_write - Return: 0; -FSIF_EINVAL */
+int fsif_choice_write(const struct fsif_choice *choice, struct fsif_dict *out);
+
+/**
+ * fsif_choice_read - check what a backend wrote against the offer that it answers
+ *
+ * Features that were not asked for are dropped; a dialect that was not offered is an error.
+ *
+ * Return: 0; the backend's own error (status); -FSIF_EPROTO malformed
+ */
+int fsif_choice_read(const struct fsif_dict *in, const struct fsif_offer *offer,
+                     struct fsif_choice *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

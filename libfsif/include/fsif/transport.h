@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSIF_TRANSPORT_H
+#define FSIF_TRANSPORT_H
+
+/*
+ * The transport vtable: how two sides share memory, ring a doorbell and find each other. A
+ * transport never sees an operation or a ring index.
+ *
+ * It is cut by process. The *listener part* runs in a backend's supervisor: it finds peers and says
+ * who they are. The *session part* runs where the session is served (a worker process) or used (a
+ * frontend). Between the two a backend's session travels as descriptors and a blob:
+ * peer_export() in the one process, session_import() in the other.
+ *
+ * Rules for authors, for every member unless it says otherwise:
+ *  - Return 0 or a count, or a negative FSIF_E*. EINTR never reaches the caller.
+ *  - Nothing that the peer wrote is trusted: a gref, a size, a descriptor, a key.
+ *  - Members of one object are called by one thread at a time, except notify, copy_from, copy_to
+ *    and lend, which any number of threads may call at once.
+ *  - Only connect and session_offer may block, and both take a deadline.
+ *  - Descriptors are O_CLOEXEC, mappings MADV_DONTFORK, no signals, no hidden threads, no globals
+ *    but the vtable itself.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <fsif/dict.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FSIF_TRANSPORT_ABI 1u
+
+/* A plugin's file is fsif-transport-NAME.so and exports one variable of this name. */
+#define FSIF_TRANSPORT_SYMBOL "fsif_transport_plugin"
+
+struct fsif_listener; /* each transport defines its own */
+struct fsif_peer;
+struct fsif_session;
+
+/* Who a peer is, as the kernel or the hypervisor says. */
+enum fsif_credential_kind {
+    FSIF_CREDENTIAL_NONE = 0, /* same process: the loop transport */
+    FSIF_CREDENTIAL_USER = 1, /* uid, gid and groups are valid */
+    FSIF_CREDENTIAL_DOMAIN = 2, /* domid is valid */
+};
+
+#define FSIF_CREDENTIAL_GROUPS 64u
+
+struct fsif_credentials {
+    uint32_t kind;
+    uint32_t uid;
+    uint32_t gid;
+    int32_t pid;     /* for logs only; 0: unknown */
+    uint32_t domid;
+    uint32_t ngroups; /* supplementary groups; a peer with more than fit has the first of them */
+    uint32_t groups[FSIF_CREDENTIAL_GROUPS];
+};
+
+/* What peer_export() hands over, and the most of it. */
+#define FSIF_EXPORT_FDS 4u
+#define FSIF_EXPORT_BLOB 1024u
+
+/* State of the other side of a session. */
+enum fsif_peer_state {
+    FSIF_PEER_ALIVE = 0,
+    FSIF_PEER_GONE = 1, /* closed, crashed or destroyed */
+};
+
+struct fsif_transport {
+    size_t size;      /* sizeof(struct fsif_transport) of the build that made it */
+    uint32_t abi;     /* FSIF_TRANSPORT_ABI */
+    uint32_t flags;   /* 0 */
+    const char *name; /* as in addresses: NAME:REST */
+
+    /* --- listener part, backend's supervisor; NULL throughout if the transport has none --- */
+
+    /* Start to listen at @address (REST of the address). Stale leftovers of a dead listener are
+     * replaced; a live one is -FSIF_EBUSY. */
+    int (*listen)(const char *address, struct fsif_listener **out);
+    /* A descriptor that polls readable when accept() may have something. */
+    int (*listener_fd)(struct fsif_listener *l);
+    /* The next peer, or -FSIF_EAGAIN. Never blocks. -FSIF_EMFILE, -FSIF_ENFILE: out of descriptors,
+     * wait a while. */
+    int (*accept)(struct fsif_listener *l, struct fsif_peer **out);
+    int (*peer_credentials)(struct fsif_peer *p, struct fsif_credentials *out);
+    /* What a worker needs to take the session over: at most FSIF_EXPORT_FDS descriptors, borrowed
+     * from @p, and FSIF_EXPORT_BLOB bytes. In: capacities, out: used. */
+    int (*peer_export)(struct fsif_peer *p, int *fds, size_t *nfds, void *blob, size_t *len);
+    /* Optional: publish the worker's answer where only the supervisor can. NULL: session_answer
+     * does it. */
+    int (*peer_answer)(struct fsif_peer *p, const struct fsif_dict *answer);
+    void (*peer_close)(struct fsif_peer *p);
+    /* Stop to listen and remove what others could find. */
+    void (*listener_close)(struct fsif_listener *l);
+
+    /* --- session part, backend --- */
+
+    /* Takes the descriptors over, on error too. */
+    int (*session_import)(const int *fds, size_t nfds, const void *blob, size_t len,
+                          struct fsif_session **out);
+    /* The peer's next offer, or -FSIF_EAGAIN (poll peer_fd), -FSIF_EPROTO malformed, -FSIF_EPIPE
+     * the peer is gone. */
+    int (*session_next_offer)(struct fsif_session *s, struct fsif_dict *offer);
+    /* Take what the offer that was just read shares: the memory. Checks seals, sizes, kinds.
+     * @max_pages limits it. After it map, lend and copy work. */
+    int (*session_accept_memory)(struct fsif_session *s, const struct fsif_dict *offer,
+                                 uint32_t max_pages);
+    /* Answer the offer. With @bells the two doorbells go along and notify works. */
+    int (*session_answer)(struct fsif_session *s, const struct fsif_dict *answer, int bells);
+    /* Map @n peer pages, contiguous and in this order, for the session's life. -FSIF_EFAULT a bad
+     * gref, -FSIF_EINVAL the same one twice or @n out of range; then nothing stays mapped. */
+    int (*map)(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem);
+    void (*unmap)(struct fsif_session *s, void *mem, uint32_t n);
+    /* Copy @len bytes from or to one peer page at byte @off; @off + @len <= FSIF_PAGE_SIZE.
+     * -FSIF_EFAULT: a bad gref; -FSIF_EACCES: granted read-only. */
+    int (*copy_from)(struct fsif_session *s, uint32_t gref, uint32_t off, void *dst, uint32_t len);
+    int (*copy_to)(struct fsif_session *s, uint32_t gref, uint32_t off, const void *src,
+                   uint32_t len);
+    /* Optional: the page's address if it is mapped for the session's life, else NULL. The peer
+     * may change its bytes at any time: only for file data, which nobody interprets. */
+    void *(*lend)(struct fsif_session *s, uint32_t gref);
+
+    /* --- session part, frontend --- */
+
+    /* Find the backend at @address. @timeout_ms: 0 .. INT32_MAX, < 0 none. -FSIF_ENOENT nothing
+     * there, -FSIF_ECONNREFUSED nobody listens, -FSIF_EACCES. */
+    int (*connect)(const char *address, int timeout_ms, struct fsif_session **out);
+    /* Make @n shared pages, contiguous, zeroed; their numbers go to @grefs. Once a session. */
+    int (*share)(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs);
+    /* Send an offer and wait for its answer. After an answer that carries bells notify works.
+     * -FSIF_ETIMEDOUT, -FSIF_EPIPE the backend is gone, -FSIF_EPROTO a malformed answer. */
+    int (*session_offer)(struct fsif_session *s, const struct fsif_dict *offer,
+                         struct fsif_dict *answer, int timeout_ms);
+
+    /* --- session part, both --- */
+
+    /* Ring queue @queue's doorbell. 0, or -FSIF_EPIPE when the peer is gone. */
+    int (*notify)(struct fsif_session *s, uint32_t queue);
+    /* A descriptor that polls readable when queue @queue's bell was rung; -FSIF_EOPNOTSUPP where
+     * the transport has none. */
+    int (*event_fd)(struct fsif_session *s, uint32_t queue);
+    /* Take the bell back before looking at the ring; spurious calls are harmless. */
+    void (*acknowledge)(struct fsif_session *s, uint32_t queue);
+    /* A descriptor that polls readable or hung up when the peer's state or keys changed. */
+    int (*peer_fd)(struct fsif_session *s);
+    /* enum fsif_peer_state. Never blocks. */
+    int (*peer_state)(struct fsif_session *s);
+    /* Forget the session; the peer learns of it. Shared pages that the peer may still write to
+     * stay alive as long as it needs them. */
+    void (*close)(struct fsif_session *s);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
