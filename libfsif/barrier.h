@@ -52,6 +52,11 @@ static inline uint32_t fsi_fetch_add(struct fsif_shared_u32 *w, uint32_t v)
     return __atomic_fetch_add(&w->v_, v, __ATOMIC_SEQ_CST);
 }
 
+static inline uint32_t fsi_fetch_or(struct fsif_shared_u32 *w, uint32_t v)
+{
+    return __atomic_fetch_or(&w->v_, v, __ATOMIC_SEQ_CST);
+}
+
 /* Returns 1 if the word was @expected and is @v now. */
 static inline int fsi_cas(struct fsif_shared_u32 *w, uint32_t expected, uint32_t v)
 {

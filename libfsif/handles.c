@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A handle's word: bit 31 open, bit 30 closed while held, below them the number of holds.
+ *
+ *          open()              close()                 last put()
+ *   0 ------------> OPEN|n ------------> OPEN|CLOSED|n ------------> OPEN|CLOSED|0 --free()--> 0
+ *                   ^  | get(), put(): n+1, n-1
+ *                   +--+
+ *
+ * Invariant: `file` is written while the word is 0 and the number is taken off the free list, and
+ * does not change until free(). CLOSE itself holds the handle, so the word never goes from OPEN|0
+ * to closed without a put() that sees it. The table is all that a peer's number is looked up in.
+ */
+#include "handles.h"
+
+#include "barrier.h"
+#include <fsif/error.h>
+
+#define OPEN 0x80000000u
+#define CLOSED 0x40000000u
+#define HOLDS 0x3fffffffu
+
+int fsi_handles_open(const struct fsi_handles *h, uint64_t file)
+{
+    uint32_t number;
+
+    if (!fsi_freelist_get(h->free, h->words, &number))
+        return -FSIF_EMFILE;
+    h->table[number].file = file;
+    fsi_store_seq(&h->table[number].word, OPEN);
+    return (int)number;
+}
+
+int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file)
+{
+    struct fsi_handle *e;
+
+    if (handle >= h->free->count)
+        return -FSIF_EBADF;
+    e = &h->table[handle];
+    for (;;) {
+        uint32_t word = fsi_load_relaxed(&e->word);
+
+        if ((word & (OPEN | CLOSED)) != OPEN)
+            return -FSIF_EBADF;
+        if (fsi_cas(&e->word, word, word + 1)) {
+            *file = e->file;
+            return 0;
+        }
+    }
+}
+
+int fsi_handles_close(const struct fsi_handles *h, uint32_t handle)
+{
+    if (fsi_fetch_or(&h->table[handle].word, CLOSED) & CLOSED)
+        return -FSIF_EBADF;
+    return 0;
+}
+
+int fsi_handles_put(const struct fsi_handles *h, uint32_t handle)
+{
+    return fsi_fetch_add(&h->table[handle].word, UINT32_MAX) == (OPEN | CLOSED | 1);
+}
+
+void fsi_handles_free(const struct fsi_handles *h, uint32_t handle)
+{
+    fsi_store_seq(&h->table[handle].word, 0);
+    fsi_freelist_put(h->free, h->words, handle);
+}
+
+void fsi_handles_recover(const struct fsi_handles *h)
+{
+    uint32_t count = h->free->count;
+
+    fsi_freelist_init(h->free, h->words, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t word = fsi_load_relaxed(&h->table[i].word);
+
+        if (!word)
+            continue;
+        fsi_store_relaxed(&h->table[i].word, word & ~HOLDS);
+        (void)fsi_freelist_take(h->free, h->words, i);
+    }
+}
+
+int fsi_handles_next(const struct fsi_handles *h, uint32_t *at, uint32_t *handle, uint64_t *file,
+                     int *closed)
+{
+    for (; *at < h->free->count; ++*at) {
+        uint32_t word = fsi_load_relaxed(&h->table[*at].word);
+
+        if (!word)
+            continue;
+        *handle = (*at)++;
+        *file = h->table[*handle].file;
+        *closed = (word & CLOSED) != 0;
+        return 1;
+    }
+    return 0;
+}

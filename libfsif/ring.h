@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_RING_H
+#define FSI_RING_H
+
+/*
+ * Indices, slots and the decision to ring. Knows no operation.
+ *
+ * A ring has two halves, requests and responses; each has one producing side, where any number of
+ * threads produce, and one consuming side, where one thread at a time consumes.
+ */
+
+#include <stdint.h>
+#include <fsif/wire.h>
+
+/* A process's view of one half of a ring. */
+struct fsi_ring {
+    struct fsif_shared_u32 *prod;  /* shared: written by the producing side */
+    struct fsif_shared_u32 *event; /* shared: written by the consuming side */
+    volatile uint8_t *slots;       /* shared */
+    uint32_t slot_size;
+    uint32_t nslots; /* a power of two */
+};
+
+/* The producing side's private part; plain integers, may outlive the process. */
+struct fsi_producer {
+    struct fsif_shared_u32 reserved;  /* next index to hand to a submitter */
+    struct fsif_shared_u32 published; /* next index to publish; changed by the token's holder */
+    struct fsif_shared_u32 token;     /* 1: somebody publishes */
+};
+
+/* The consuming side's private part. */
+struct fsi_consumer {
+    struct fsif_shared_u32 next; /* next index to take */
+    uint32_t seen;               /* the peer's index as it was last checked */
+};
+
+void fsi_ring_requests(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size);
+void fsi_ring_responses(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size);
+
+/** fsi_ring_format - what a frontend writes into a fresh ring page before anyone sees it */
+void fsi_ring_format(void *mem, uint32_t first);
+
+/**
+ * fsi_producer_init - @ready: @nslots words, one for each slot; holds the index of the slot's last
+ * ready entry
+ */
+void fsi_producer_init(struct fsi_producer *p, struct fsif_shared_u32 *ready, uint32_t nslots,
+                       uint32_t first);
+
+/** fsi_producer_reserve - the index of a slot that is the caller's until fsi_producer_ready() */
+uint32_t fsi_producer_reserve(struct fsi_producer *p);
+
+/** fsi_producer_ready - copy @slot into the slot of @index and mark it ready */
+void fsi_producer_ready(const struct fsi_ring *r, struct fsif_shared_u32 *ready, uint32_t index,
+                        const void *slot);
+
+/**
+ * fsi_producer_publish - publish whatever is ready, in order
+ *
+ * Return: 1 if the peer asked for a bell
+ */
+int fsi_producer_publish(const struct fsi_ring *r, struct fsi_producer *p,
+                         struct fsif_shared_u32 *ready);
+
+void fsi_consumer_init(struct fsi_consumer *c, uint32_t first);
+
+/**
+ * fsi_consumer_peek - copy the next slot in, without taking it
+ *
+ * @floor: the peer may have produced at most nslots entries beyond it: the responder's own
+ *         published index, or the consumer's next
+ *
+ * Return: 1; 0 nothing there; -FSIF_EPROTO the peer's index is out of range
+ */
+int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c, uint32_t floor, void *slot);
+
+/** fsi_consumer_take - the slot that was peeked at is done with */
+void fsi_consumer_take(struct fsi_consumer *c);
+
+/** fsi_consumer_arm - ask for a bell. Return: 1 if there is something already */
+int fsi_consumer_arm(const struct fsi_ring *r, struct fsi_consumer *c);
+
+#endif
