@@ -1,2 +1,45 @@
 # SPDX-License-Identifier: MIT
-# Package files: pkg-config and CMake.
+# Package files: a CMake package and pkg-config files, both relocatable, and the documents.
+include(CMakePackageConfigHelpers)
+
+set(FSIF_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/fsif)
+configure_package_config_file(cmake/fsif-config.cmake.in fsif-config.cmake
+  INSTALL_DESTINATION ${FSIF_CMAKE_DIR} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(fsif-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/fsif-config.cmake
+  ${PROJECT_BINARY_DIR}/fsif-config-version.cmake DESTINATION ${FSIF_CMAKE_DIR})
+install(EXPORT fsif NAMESPACE fsif:: FILE fsif-targets.cmake DESTINATION ${FSIF_CMAKE_DIR})
+
+# The .pc files find their prefix from where they lie, unless the library folder is absolute.
+set(FSIF_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(FSIF_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+  set(FSIF_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")
+  set(FSIF_PC_INCLUDEDIR "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+else()
+  file(RELATIVE_PATH up "/${FSIF_PC_DIR}" "/")
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(FSIF_PC_PREFIX "\${pcfiledir}/${up}")
+  set(FSIF_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(FSIF_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+if(IS_ABSOLUTE "${FSIF_PLUGIN_DIR}")
+  set(FSIF_PC_PLUGINDIR "${FSIF_PLUGIN_DIR}")
+else()
+  set(FSIF_PC_PLUGINDIR "\${prefix}/${FSIF_PLUGIN_DIR}")
+endif()
+set(pc fsif)
+if(FSIF_HOST)
+  list(APPEND pc fsif-host)
+endif()
+if(FSIF_CLIENT)
+  list(APPEND pc fsif-client)
+endif()
+foreach(p ${pc})
+  configure_file(cmake/${p}.pc.in ${p}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${p}.pc DESTINATION ${FSIF_PC_DIR})
+endforeach()
+
+foreach(doc README.md CHANGELOG.md LICENSE libfsif/PROTOCOL.md)
+  install(FILES ${doc} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libfsif OPTIONAL)
+endforeach()
