@@ -63,24 +63,34 @@ static inline int fsi_cas(struct fsif_shared_u32 *w, uint32_t expected, uint32_t
     return __atomic_compare_exchange_n(&w->v_, &expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* Copy between private memory and memory that the peer may change meanwhile: each word is read or
- * written once, which a plain memcpy does not promise. @len is a multiple of 4. */
+/* Copy between private memory, of any alignment and type, and memory that the peer may change
+ * meanwhile: each word is read or written once, which a plain memcpy does not promise. The shared
+ * side is aligned to 4; @len is a multiple of 4. */
+typedef uint32_t fsi_word __attribute__((may_alias));
+
 static inline void fsi_copy_in(void *dst, const volatile void *src, size_t len)
 {
-    const volatile uint32_t *s = (const volatile uint32_t *)src;
-    uint32_t *d = (uint32_t *)dst;
+    const volatile fsi_word *s = (const volatile fsi_word *)src;
+    char *d = (char *)dst;
 
-    for (size_t i = 0; i < len / 4; i++)
-        d[i] = s[i];
+    for (size_t i = 0; i < len / 4; i++) {
+        fsi_word w = s[i];
+
+        __builtin_memcpy(d + 4 * i, &w, 4);
+    }
 }
 
 static inline void fsi_copy_out(volatile void *dst, const void *src, size_t len)
 {
-    volatile uint32_t *d = (volatile uint32_t *)dst;
-    const uint32_t *s = (const uint32_t *)src;
+    volatile fsi_word *d = (volatile fsi_word *)dst;
+    const char *s = (const char *)src;
 
-    for (size_t i = 0; i < len / 4; i++)
-        d[i] = s[i];
+    for (size_t i = 0; i < len / 4; i++) {
+        fsi_word w;
+
+        __builtin_memcpy(&w, s + 4 * i, 4);
+        d[i] = w;
+    }
 }
 
 #endif

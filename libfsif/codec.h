@@ -32,7 +32,7 @@ enum fsi_page_use {
 /* One operation of one dialect. Functions are NULL where the operation has nothing to do. */
 struct fsi_codec_row {
     uint8_t wire_type;
-    uint8_t page_use;  /* enum fsi_page_use */
+    uint8_t page_use; /* enum fsi_page_use */
     uint8_t takes_handle;
     uint8_t gives_handle;
     /* Operands of @op into @slot (zeroed before, type and id are the caller's). */
@@ -45,9 +45,32 @@ struct fsi_codec_row {
 struct fsi_dialect {
     uint32_t number;
     uint32_t slot_size;
-    uint32_t max_io;   /* bytes of one read or write */
+    uint32_t max_io; /* bytes of one read or write */
     uint32_t slots_of_one_page;
     const struct fsi_codec_row *rows; /* FSIF_OP_COUNT, by enum fsif_op_type */
+    uint32_t max_ring_pages;
+
+    /* What is alike for all rows of a dialect, and differs between dialects. Slots and pages are as
+     * in the functions below. */
+    void (*put_request)(void *slot, uint32_t wire_type, uint32_t id);
+    uint32_t (*request_type)(const void *slot);
+    uint32_t (*request_id)(const void *slot);
+    uint32_t (*response_id)(const void *slot);
+    /* Bytes that the name (names) of @op take in the page; more than a page: they do not fit. */
+    size_t (*names_size)(const struct fsif_op *op);
+    void (*encode_names)(const struct fsif_op *op, void *page);
+    int (*decode_names)(const void *slot, char *page, struct fsif_op *op);
+    /* The result's value and more; negative values are errors already. */
+    void (*encode_result)(uint32_t type, uint32_t features, uint32_t id,
+                          const struct fsif_result *result, void *slot);
+    enum fsif_poison (*decode_result)(uint32_t type, uint32_t features, const void *slot,
+                                      struct fsif_result *out);
+    uint32_t (*encode_attr)(const struct fsif_attr *attr, void *page);
+    enum fsif_poison (*decode_attr)(const void *page, struct fsif_attr *out);
+    /* The names of out->value entries, into op->buffer. */
+    enum fsif_poison (*decode_listing)(const void *page, const struct fsif_op *op,
+                                       struct fsif_result *out);
+    uint32_t attr_size; /* bytes of the page that attributes take */
 };
 
 /** fsi_dialect_find - the table of a dialect; NULL if there is none */
@@ -62,7 +85,7 @@ uint32_t fsi_dialect_slots(const struct fsi_dialect *d, uint32_t pages);
  * fsi_codec_check_op - whether the dialect can carry @op
  *
  * Return: 0; -FSIF_EINVAL; -FSIF_ENAMETOOLONG a name (names) and its NUL do not fit in the page;
- *         -FSIF_ENOENT an empty name; -FSIF_ENOSYS
+ *         -FSIF_ENOENT an empty name; -FSIF_EACCES a component ".."; -FSIF_ENOSYS
  */
 int fsi_codec_check_op(const struct fsi_dialect *d, const struct fsif_op *op);
 
