@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Making files and directories.
+ *
+ * The result has exactly the mode that was asked for, set-id bits aside, and the owner that the
+ * export's configuration names, whatever the umask of the process is.
+ *
+ * If the owner is the serving process itself, the thing is made with its final mode, in one step;
+ * only where a umask or a default ACL took bits away are they given in a second one. If the owner
+ * is somebody else, it is made for the process alone (0600, 0700), given away, and opened up last:
+ * at no time may anybody use it who may not in the end.
+ *
+ * A file is changed through the descriptor that made it. mkdir gives none, so the new directory is
+ * opened by name, and another one may stand there by then. It is changed only if it is empty, ours
+ * and has the mode that we made; to change such a one is to do what removing it and making a new
+ * one would have done, which whoever moved it there could have asked for as well. Otherwise it is
+ * left alone: the directory that was made was moved away, and keeps its owner and mode.
+ *
+ * In a set-group-id directory new files keep that directory's group and new directories the bit
+ * too, as for every process of a Linux host. mkdir itself knows no set-id bits, as in Linux.
+ */
+
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define MKDIR_MODE (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)
+
+uint32_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode)
+{
+    mode &= FSIF_S_PERM;
+    return st->setid ? mode : mode & ~(FSIF_S_ISUID | FSIF_S_ISGID);
+}
+
+/* Whether new files have to be given away. */
+static int foreign(const struct fsif_store *st)
+{
+    return st->map == FSIF_MAP_OWNER && (st->uid != geteuid() || st->gid != getegid());
+}
+
+/* The group that a new file of @at is to have; (gid_t)-1: the one that it has. */
+static gid_t group_for(const struct fsif_store *st, const struct posix_place *at)
+{
+    struct stat dir;
+
+    if (fstat(at->dir, &dir) == 0 && (dir.st_mode & S_ISGID) != 0)
+        return (gid_t)-1;
+    return st->gid;
+}
+
+/* Bring a new file or directory to its owner and @mode. */
+static int settle(const struct fsif_store *st, const struct posix_place *at, int fd, mode_t mode)
+{
+    struct stat now;
+
+    if (fstat(fd, &now) != 0)
+        return posix_fail();
+    if (st->map == FSIF_MAP_OWNER && (now.st_uid != st->uid || now.st_gid != st->gid)) {
+        gid_t gid = group_for(st, at);
+        if ((now.st_uid != st->uid || (gid != (gid_t)-1 && gid != now.st_gid)) &&
+            fchown(fd, st->uid, gid) != 0)
+            return posix_fail();
+        if (fstat(fd, &now) != 0)
+            return posix_fail();
+    }
+    if (S_ISDIR(now.st_mode))
+        mode |= now.st_mode & S_ISGID;
+    if ((now.st_mode & FSIF_S_PERM) != mode && fchmod(fd, mode) != 0)
+        return posix_fail();
+    return 0;
+}
+
+/* Take back a file that could not be settled. */
+static void unmake(const struct posix_place *at, int fd)
+{
+    struct stat ours, there;
+
+    if (fstat(fd, &ours) == 0 && fstatat(at->dir, at->last, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+        unlinkat(at->dir, at->last, 0);
+}
+
+/* Returns a descriptor, or a negative FSIF_E*: -FSIF_EEXIST something has the name. */
+int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at, int access,
+                        uint32_t mode)
+{
+    const int flags = access | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_LARGEFILE;
+    const mode_t final = fsi_posix_mode(st, mode);
+    const mode_t first = foreign(st) ? final & (S_IRUSR | S_IWUSR) : final;
+    int fd, err;
+
+    do
+        fd = openat(at->dir, at->last, flags, first);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return posix_fail();
+    err = settle(st, at, fd, final);
+    if (err == 0)
+        return fd;
+    unmake(at, fd);
+    close(fd);
+    return err;
+}
+
+/* Whether the directory @fd is the one that was made, or one as good; see above. */
+static int is_fresh(int fd, mode_t most)
+{
+    struct stat now;
+    struct dirent *entry;
+    DIR *dir;
+    int copy, empty = 1;
+
+    if (fstat(fd, &now) != 0 || now.st_uid != geteuid() ||
+        (now.st_mode & ~most & (FSIF_S_PERM & ~FSIF_S_ISGID)) != 0)
+        return 0;
+    copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = copy < 0 ? NULL : fdopendir(copy);
+    if (dir == NULL) {
+        if (copy >= 0)
+            close(copy);
+        return 0;
+    }
+    while (empty && (entry = readdir(dir)) != NULL)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(dir);
+    return empty;
+}
+
+/* Whether the directory just made is as it should be already, which saves opening it. */
+static int is_settled(const struct fsif_store *st, const struct posix_place *at, mode_t mode)
+{
+    struct stat now;
+
+    return !foreign(st) && fstatat(at->dir, at->last, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (st->map != FSIF_MAP_OWNER || now.st_gid == st->gid) &&
+           (now.st_mode & (FSIF_S_PERM & ~FSIF_S_ISGID)) == mode;
+}
+
+static int settle_directory(const struct fsif_store *st, const struct posix_place *at, mode_t first,
+                            mode_t final)
+{
+    int fd, err = 0;
+
+    if (is_settled(st, at, final))
+        return 0;
+    fd = openat(at->dir, at->last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return 0; /* moved or removed by somebody, and that is a success of mkdir */
+    if (is_fresh(fd, first)) {
+        err = settle(st, at, fd, final);
+        if (err != 0)
+            unlinkat(at->dir, at->last, AT_REMOVEDIR);
+    }
+    close(fd);
+    return err;
+}
+
+int fsi_posix_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+{
+    const mode_t final = mode & MKDIR_MODE;
+    struct posix_place at;
+    mode_t first;
+    int err;
+
+    if (st->read_only)
+        return -FSIF_EROFS;
+    err = fsi_posix_place(st, path, &at);
+    if (err != 0)
+        return err;
+    first = foreign(st) ? S_IRWXU : final;
+    if (mkdirat(at.dir, at.last, first) != 0)
+        err = posix_fail();
+    else
+        err = settle_directory(st, &at, first, final);
+    fsi_posix_unplace(&at);
+    return err;
+}

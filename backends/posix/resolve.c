@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The one code path that turns names into descriptors.
+ *
+ * Every name is resolved by the kernel, from the export's own directory descriptor, as if that
+ * directory were the root of everything: openat2 with RESOLVE_IN_ROOT. Links, absolute ones too,
+ * resolve inside; ".." in a link stops at the export; links of /proc that jump are refused
+ * (RESOLVE_NO_MAGICLINKS), and so are mount points (RESOLVE_NO_XDEV) unless the export allows them.
+ * No string is compared with a prefix, and nothing is looked up by handle, so a directory that is
+ * moved out of the export while it is open is a directory that can be looked at, not a way out.
+ *
+ * The kernel gives EAGAIN when a rename elsewhere might have let ".." escape; that is tried again
+ * up to TRIES times, then -FSIF_EAGAIN is the answer.
+ *
+ * Calls that work on a name itself (unlink, rename, mkdir, exclusive creation) get the parent from
+ * here and use the last component on it. None of them follows a link there. If the parent is moved
+ * in between, they act in the directory that was inside the export when its name was resolved.
+ */
+
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "internal.h"
+
+enum { TRIES = 1000, TRIES_SPINNING = 16 };
+
+/* Returns a descriptor or a negative FSIF_E*. @flags never has O_CREAT. */
+int fsi_posix_resolve(const struct fsif_store *st, const char *path, int flags)
+{
+    struct open_how how;
+
+    memset(&how, 0, sizeof(how));
+    how.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC);
+    how.resolve = st->resolve;
+    for (int tries = 0; tries < TRIES; tries++) {
+        long fd = syscall(SYS_openat2, st->root, path, &how, sizeof(how));
+        if (fd >= 0)
+            return (int)fd;
+        if (errno != EAGAIN && errno != EINTR)
+            return posix_fail();
+        if (tries >= TRIES_SPINNING)
+            sched_yield();
+    }
+    return -FSIF_EAGAIN;
+}
+
+/* Cut @path before its last component, which keeps its trailing slash, and open what is before. */
+int fsi_posix_place(const struct fsif_store *st, const char *path, struct posix_place *out)
+{
+    size_t len = strlen(path);
+    size_t cut = len;
+    int fd;
+
+    if (len == 0)
+        return -FSIF_ENOENT;
+    if (len > FSIF_PATH_MAX)
+        return -FSIF_ENAMETOOLONG;
+    while (cut > 1 && path[cut - 1] == '/')
+        cut--;
+    while (cut > 0 && path[cut - 1] != '/')
+        cut--;
+    out->last = path + cut;
+    memcpy(out->parent, path, cut);
+    out->parent[cut] = '\0';
+    out->dir = st->root;
+    out->owned = 0;
+    if (cut == 0)
+        return 0;
+    fd = fsi_posix_resolve(st, out->parent, O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    out->dir = fd;
+    out->owned = 1;
+    return 0;
+}
+
+void fsi_posix_unplace(struct posix_place *place)
+{
+    if (place->owned)
+        close(place->dir);
+    place->owned = 0;
+}
