@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include <fsif/negotiate.h>
+#include "mem.h"
+
+#define HANDSHAKE_VERSION 1u
+
+/* No ring and no arena of any dialect is larger than this; each dialect has its own limit too. */
+#define PAGES_MAX (1u << 20)
+
+/* Dialect 1: one ring page and a page for each call. */
+#define DIALECT1_RING_PAGES 1u
+#define DIALECT1_PAGES_MIN (DIALECT1_RING_PAGES + 1)
+#define DIALECT1_PAGES_MAX (DIALECT1_RING_PAGES + FSIF_FRONTEND_MAX_CALLS)
+
+static int name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+int fsif_export_name_valid(const char *name)
+{
+    size_t len = strnlen(name, FSIF_EXPORT_NAME_MAX + 1);
+
+    if (len == 0 || len > FSIF_EXPORT_NAME_MAX || name[0] == '.' || name[0] == '-')
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!name_byte(name[i]))
+            return 0;
+    }
+    return 1;
+}
+
+/* Whether the shared pages are enough, and few enough, for every dialect that is offered. */
+static int layout_valid(const struct fsif_offer *o)
+{
+    if (o->pages == 0 || o->pages > PAGES_MAX || o->ring_pages == 0 || o->ring_pages > o->pages ||
+        o->ring_gref > o->pages - o->ring_pages)
+        return 0;
+    if (o->dialects & FSIF_DIALECT_BIT(1))
+        return o->ring_pages == DIALECT1_RING_PAGES && o->pages >= DIALECT1_PAGES_MIN &&
+               o->pages <= DIALECT1_PAGES_MAX;
+    return 1;
+}
+
+static const char *feature_words(uint32_t features)
+{
+    return features & FSIF_FEATURE_ERRNO ? "errno" : "";
+}
+
+static uint32_t read_features(const struct fsif_dict *in)
+{
+    return fsif_dict_has_word(in, "features", "errno") ? FSIF_FEATURE_ERRNO : 0;
+}
+
+/* Returns 0, or a negative number: the keys of one offer always fit. */
+static int write_session(const struct fsif_offer *offer, struct fsif_dict *out)
+{
+    int error = 0;
+
+    if (!fsif_export_name_valid(offer->export_name) || offer->dialects == 0 ||
+        (offer->dialects & ~FSIF_DIALECTS_KNOWN) || (offer->features & ~FSIF_FEATURE_ERRNO) ||
+        !layout_valid(offer))
+        return -FSIF_EINVAL;
+    error |= fsif_dict_put(out, "export", offer->export_name);
+    error |= fsif_dict_put(out, "dialects", "1");
+    error |= fsif_dict_put(out, "features", feature_words(offer->features));
+    error |= fsif_dict_put_u32(out, "pages", offer->pages);
+    error |= fsif_dict_put_u32(out, "ring-pages", offer->ring_pages);
+    error |= fsif_dict_put_u32(out, "ring-ref", offer->ring_gref);
+    return error;
+}
+
+static int write_exports(const struct fsif_offer *offer, struct fsif_dict *out)
+{
+    if (offer->export_name[0] == '\0')
+        return 0;
+    if (!fsif_export_name_valid(offer->export_name))
+        return -FSIF_EINVAL;
+    return fsif_dict_put(out, "export", offer->export_name);
+}
+
+int fsif_offer_write(const struct fsif_offer *offer, struct fsif_dict *out)
+{
+    int session = offer->kind == FSIF_OFFER_SESSION;
+    int error = 0;
+
+    fsif_dict_init(out);
+    if (!session && offer->kind != FSIF_OFFER_EXPORTS)
+        return -FSIF_EINVAL;
+    error |= fsif_dict_put_u32(out, "fsif", HANDSHAKE_VERSION);
+    error |= fsif_dict_put(out, "request", session ? "session" : "exports");
+    error |= session ? write_session(offer, out) : write_exports(offer, out);
+    return error ? -FSIF_EINVAL : 0;
+}
+
+/* @required: a session names its export; a listing begins at the first without a name. */
+static int read_export_name(const struct fsif_dict *in, int required, struct fsif_offer *out)
+{
+    int len = fsif_dict_get(in, "export", out->export_name, sizeof(out->export_name));
+
+    if (len == -FSIF_ENOENT)
+        return required ? -FSIF_EPROTO : 0;
+    return len < 0 || !fsif_export_name_valid(out->export_name) ? -FSIF_EPROTO : 0;
+}
+
+static int read_session(const struct fsif_dict *in, struct fsif_offer *out)
+{
+    char words[FSIF_DICT_VALUE_MAX + 1];
+
+    out->kind = FSIF_OFFER_SESSION;
+    out->features = read_features(in);
+    /* The key must be there; words that are not known may be. */
+    if (fsif_dict_get(in, "dialects", words, sizeof(words)) <= 0)
+        return -FSIF_EPROTO;
+    if (fsif_dict_has_word(in, "dialects", "1"))
+        out->dialects = FSIF_DIALECT_BIT(1);
+    if (fsif_dict_get_u32(in, "pages", 1, PAGES_MAX, &out->pages) ||
+        fsif_dict_get_u32(in, "ring-pages", 1, PAGES_MAX, &out->ring_pages) ||
+        fsif_dict_get_u32(in, "ring-ref", 0, PAGES_MAX, &out->ring_gref) || !layout_valid(out))
+        return -FSIF_EPROTO;
+    return read_export_name(in, 1, out);
+}
+
+static int read_offer(const struct fsif_dict *in, struct fsif_offer *out)
+{
+    char kind[FSIF_DICT_VALUE_MAX + 1];
+    uint32_t version;
+    int len = fsif_dict_get(in, "request", kind, sizeof(kind));
+
+    if (fsif_dict_get_u32(in, "fsif", HANDSHAKE_VERSION, HANDSHAKE_VERSION, &version) || len != 7)
+        return -FSIF_EPROTO;
+    if (fsi_memcmp(kind, "session", 7) == 0)
+        return read_session(in, out);
+    if (fsi_memcmp(kind, "exports", 7) != 0)
+        return -FSIF_EPROTO;
+    out->kind = FSIF_OFFER_EXPORTS;
+    return read_export_name(in, 0, out);
+}
+
+int fsif_offer_read(const struct fsif_dict *in, struct fsif_offer *out)
+{
+    int error;
+
+    fsi_memset(out, 0, sizeof(*out));
+    error = read_offer(in, out);
+    if (error)
+        fsi_memset(out, 0, sizeof(*out));
+    return error;
+}
+
+int fsif_choose(const struct fsif_offer *offer, uint32_t dialects, struct fsif_choice *out)
+{
+    fsi_memset(out, 0, sizeof(*out));
+    if (!(offer->dialects & dialects & FSIF_DIALECT_BIT(1))) {
+        out->status = -FSIF_EOPNOTSUPP;
+        return -FSIF_EOPNOTSUPP;
+    }
+    out->dialect = 1;
+    out->features = offer->features & FSIF_FEATURE_ERRNO;
+    return 0;
+}
+
+int fsif_choice_write(const struct fsif_choice *choice, struct fsif_dict *out)
+{
+    int error = 0;
+
+    fsif_dict_init(out);
+    if (choice->status > 0 || choice->status < -FSIF_MAX_ERRNO)
+        return -FSIF_EINVAL;
+    if (choice->status == 0 && choice->dialect != 1)
+        return -FSIF_EINVAL;
+    error |= fsif_dict_put_u32(out, "status", (uint32_t)-choice->status);
+    if (choice->status == 0) {
+        error |= fsif_dict_put_u32(out, "dialect", choice->dialect);
+        error |= fsif_dict_put(out, "features", feature_words(choice->features));
+        error |= fsif_dict_put_u32(out, "read-only", choice->read_only != 0);
+    }
+    return error ? -FSIF_EINVAL : 0;
+}
+
+/* A backend that does not say read-only serves for reading and writing. */
+static int read_read_only(const struct fsif_dict *in, uint32_t *out)
+{
+    int error = fsif_dict_get_u32(in, "read-only", 0, 1, out);
+
+    return error && error != -FSIF_ENOENT ? -FSIF_EPROTO : 0;
+}
+
+static int read_choice(const struct fsif_dict *in, const struct fsif_offer *offer,
+                       struct fsif_choice *out)
+{
+    uint32_t status;
+
+    if (fsif_dict_get_u32(in, "status", 0, FSIF_MAX_ERRNO, &status))
+        return -FSIF_EPROTO;
+    out->status = -(int32_t)status;
+    if (status > 0)
+        return out->status;
+    if (offer->kind == FSIF_OFFER_EXPORTS)
+        return 0;
+    if (fsif_dict_get_u32(in, "dialect", 1, 31, &out->dialect) ||
+        !(offer->dialects & FSIF_DIALECT_BIT(out->dialect)))
+        return -FSIF_EPROTO;
+    out->features = read_features(in) & offer->features;
+    return read_read_only(in, &out->read_only);
+}
+
+int fsif_choice_read(const struct fsif_dict *in, const struct fsif_offer *offer,
+                     struct fsif_choice *out)
+{
+    int error;
+
+    fsi_memset(out, 0, sizeof(*out));
+    error = read_choice(in, offer, out);
+    if (error) {
+        fsi_memset(out, 0, sizeof(*out));
+        out->status = error;
+    }
+    return error;
+}
