@@ -20,6 +20,8 @@
 #include <fsif/op.h>
 #include <fsif/transport.h>
 
+struct fsif_registry; /* <fsif/host.h> */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -37,6 +39,9 @@ struct fsif_client_options {
      * The client owns the session from fsif_connect() on, on error too. */
     const struct fsif_transport *transport;
     struct fsif_session *session;
+    /* Where transports are found, for programs that link them in; stays the caller's and outlives
+     * the client. NULL: plugins of plugin_dir. Not with fsif_connect() in several threads at once. */
+    struct fsif_registry *registry;
 };
 
 /** fsif_client_options_init - fill in the defaults; call it first */
@@ -157,7 +162,9 @@ void fsif_closedir(struct fsif_dir *dir);
  * @call: see struct fsif_call; deadline in milliseconds of fsif_client_now(), FSIF_NEVER for none
  *
  * Return:  as fsif_frontend_submit(), or -FSIF_EBADF in a forked child
- * Threads: any; done runs in whichever thread polls: inside fsif_poll() or inside a blocking call
+ * Threads: any; done runs in whichever thread polls: inside fsif_poll() or inside a blocking call;
+ *          it may submit and cancel, but a blocking call inside it may be -FSIF_EDEADLK, and it
+ *          must not disconnect
  */
 int fsif_submit(struct fsif_client *cl, struct fsif_call *call);
 

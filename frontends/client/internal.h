@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_CLIENT_INTERNAL_H
+#define FSI_CLIENT_INTERNAL_H
+
+/* What the files of the client share. The locking rules stand in wait.c. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <fsif/client.h>
+#include <fsif/host.h>
+#include <fsif/negotiate.h>
+
+/* Handles above are refused: no backend of ours has more, and a table must end. */
+#define FSI_CLIENT_HANDLES 65536u
+
+/* What the caller of fsif_open() did not ask for, or cannot do, with a handle; 0: anything goes. */
+#define FSI_HANDLE_NO_READ 0x1u
+#define FSI_HANDLE_NO_WRITE 0x2u
+#define FSI_HANDLE_DIRECTORY 0x4u
+
+/* A thread that waits. Lies on its stack, linked into the client while fsi_wait() runs. */
+struct fsi_waiter {
+    struct fsif_client *cl;
+    uint32_t done; /* calls of this waiter that have completed */
+    /* private to wait.c */
+    const uint32_t *counter;
+    int following;
+    struct fsi_waiter *next;
+    struct fsi_waiter *prev;
+    pthread_cond_t cond;
+};
+
+struct fsif_client {
+    const struct fsif_transport *transport;
+    struct fsif_session *session;
+    struct fsif_registry *registry; /* ours to destroy, or NULL */
+    struct fsif_frontend fe;
+    void *state;
+    void *calls;
+    const uint32_t *alive; /* a page that reads 0 in a forked child */
+    int timeout_ms;
+    struct fsif_limits limits;
+    int event_fd; /* -1: the transport has none */
+    int peer_fd;
+    int wake_fd;
+    _Atomic unsigned char *handles; /* FSI_HANDLE_*, by handle */
+
+    pthread_mutex_t lock;
+    /* below: under lock */
+    pthread_cond_t idle;       /* users became 0 */
+    uint32_t users;            /* threads inside a call */
+    int closing;               /* fsif_disconnect() waits for them */
+    int poll_fd;               /* of fsif_client_fd(); -1: nobody asked for it */
+    struct fsi_waiter *leader; /* has the poll role */
+    pthread_t leader_thread;
+    struct fsi_waiter *first; /* all waiters, the leader too, oldest first */
+    struct fsi_waiter *last;
+    uint64_t asleep_until; /* 0: the leader is awake; else when it looks at deadlines again */
+    uint32_t progress;     /* rounds in which an id may have become free or callbacks ran */
+};
+
+/**
+ * fsi_enter, fsi_enter_blocking - begin a public call
+ *
+ * Return: 0; -FSIF_EBADF forked child; -FSIF_EPROTO closing; -FSIF_EDEADLK a blocking call from
+ *         inside a done callback, which nobody else could complete
+ */
+int fsi_enter(struct fsif_client *cl);
+int fsi_enter_blocking(struct fsif_client *cl);
+void fsi_leave(struct fsif_client *cl);
+
+/** fsi_deadline - when a blocking call that begins now must end, or FSIF_NEVER */
+uint64_t fsi_deadline(const struct fsif_client *cl);
+
+/* --- wait.c --- */
+
+void fsi_waiter_init(struct fsi_waiter *w, struct fsif_client *cl);
+
+/**
+ * fsi_wait - block until *@counter is not @seen any more, polling if nobody else does
+ *
+ * @counter: &w->done or &cl->progress
+ * @until:   absolute, or FSIF_NEVER
+ *
+ * Lock:   held at entry and return
+ * Return: 0; -FSIF_ETIMEDOUT; -FSIF_EDEADLK from inside a done callback
+ */
+int fsi_wait(struct fsi_waiter *w, const uint32_t *counter, uint32_t seen, uint64_t until);
+
+/** fsi_wake - a call of @w completed; lock held */
+void fsi_wake(struct fsi_waiter *w);
+
+/** fsi_progress - callbacks ran, or an id may be free: wake those who wait for that; lock held */
+void fsi_progress(struct fsif_client *cl);
+
+/** fsi_kick - make the leader, or whoever polls fsif_client_fd(), look again */
+void fsi_kick(struct fsif_client *cl);
+
+/** fsi_poll_once - take the poll role for one round. Lock held at entry and return.
+ * Return: as fsif_poll(); -FSIF_EBUSY another thread has the role */
+int fsi_poll_once(struct fsi_waiter *w, uint64_t until);
+
+/** fsi_submitted - a call with @deadline is under way: the leader must not sleep beyond it */
+void fsi_submitted(struct fsif_client *cl, uint64_t deadline);
+
+/**
+ * fsi_submit_wait - submit, and wait for a free id as long as the call's deadline allows
+ *
+ * Return: 0; -FSIF_ETIMEDOUT; as fsif_frontend_submit()
+ */
+int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call);
+
+/* --- calls.c --- */
+
+/** fsi_call - carry one operation out and wait for it. Inside fsi_enter().
+ * Return: result->value, or the error of submitting */
+int64_t fsi_call(struct fsif_client *cl, const struct fsif_op *op, struct fsif_result *result);
+
+/* --- open.c --- */
+
+/** fsi_handle_limits - FSI_HANDLE_* of a handle. -FSIF_EBADF: no handle can have this number */
+int fsi_handle_limits(struct fsif_client *cl, int fh);
+
+/* --- connect.c --- */
+
+/** fsi_options_read - the caller's options, of this or an older build, over the defaults */
+int fsi_options_read(const struct fsif_client_options *in, struct fsif_client_options *out);
+
+/** fsi_open_session - a connected transport session for @address or the one in @o.
+ * @registry: receives what to destroy after the session, or NULL */
+int fsi_open_session(const char *address, const struct fsif_client_options *o,
+                     const struct fsif_transport **transport, struct fsif_session **session,
+                     struct fsif_registry **registry);
+
+/** fsi_left_ms - what is left of a time-out at @deadline; -1: none */
+int fsi_left_ms(uint64_t deadline);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+/*
+ * Open, close and stat by path, composed of what dialect 1 has: open asks for the best access that
+ * the backend can give, create always empties. The table of handles keeps what the caller asked
+ * for, so that a handle opened for reading cannot write.
+ */
+
+#define OPEN_FLAGS                                                                                 \
+    (FSIF_O_ACCMODE | FSIF_O_CREAT | FSIF_O_EXCL | FSIF_O_TRUNC | FSIF_O_APPEND | FSIF_O_DIRECTORY)
+
+int fsi_handle_limits(struct fsif_client *cl, int fh)
+{
+    if (fh < 0 || (uint32_t)fh >= FSI_CLIENT_HANDLES)
+        return -FSIF_EBADF;
+    return atomic_load_explicit(&cl->handles[fh], memory_order_relaxed);
+}
+
+static void set_limits(struct fsif_client *cl, int fh, uint32_t limits)
+{
+    atomic_store_explicit(&cl->handles[fh], (unsigned char)limits, memory_order_relaxed);
+}
+
+static int64_t close_handle(struct fsif_client *cl, uint32_t handle)
+{
+    struct fsif_op op = {.type = FSIF_OP_CLOSE, .handle = handle};
+
+    return fsi_call(cl, &op, NULL);
+}
+
+static int check_flags(uint32_t flags)
+{
+    uint32_t access = flags & FSIF_O_ACCMODE;
+
+    if ((flags & ~OPEN_FLAGS) != 0 || access == FSIF_O_ACCMODE)
+        return -FSIF_EINVAL;
+    if ((flags & FSIF_O_DIRECTORY) && (flags & FSIF_O_CREAT))
+        return -FSIF_EINVAL;
+    if (flags & (FSIF_O_EXCL | FSIF_O_APPEND))
+        return -FSIF_EOPNOTSUPP;
+    if ((flags & FSIF_O_CREAT) && !(flags & FSIF_O_TRUNC))
+        return -FSIF_EOPNOTSUPP;
+    return 0;
+}
+
+static int is_directory(struct fsif_client *cl, uint32_t handle)
+{
+    struct fsif_op op = {.type = FSIF_OP_STAT, .handle = handle};
+    struct fsif_result result;
+    int err = (int)fsi_call(cl, &op, &result);
+
+    return err < 0 ? err : (result.attr.mode & FSIF_S_IFMT) == FSIF_S_IFDIR;
+}
+
+/* Whether a file that open gave can be written to: dialect 1 does not say, a write of nothing does.
+ * Return: 0, or what open(2) would have said. */
+static int probe_write(struct fsif_client *cl, uint32_t handle)
+{
+    struct fsif_op op = {.type = FSIF_OP_WRITE, .handle = handle, .data = ""};
+    int err = (int)fsi_call(cl, &op, NULL);
+    int dir;
+
+    if (err >= 0)
+        return 0;
+    dir = is_directory(cl, handle);
+    if (dir != 0)
+        return dir < 0 ? dir : -FSIF_EISDIR;
+    if (cl->limits.read_only)
+        return -FSIF_EROFS;
+    return err == -FSIF_EBADF ? -FSIF_EACCES : err;
+}
+
+/* What is left to do on a handle that open gave. */
+static int finish_open(struct fsif_client *cl, uint32_t handle, uint32_t flags)
+{
+    int err = 0;
+
+    if (flags & FSIF_O_DIRECTORY) {
+        err = is_directory(cl, handle);
+        if (err <= 0)
+            return err < 0 ? err : -FSIF_ENOTDIR;
+    }
+    if ((flags & FSIF_O_ACCMODE) != FSIF_O_RDONLY || (flags & FSIF_O_TRUNC))
+        err = probe_write(cl, handle);
+    if (err >= 0 && (flags & FSIF_O_TRUNC)) {
+        struct fsif_op op = {.type = FSIF_OP_TRUNCATE, .handle = handle, .length = 0};
+
+        err = (int)fsi_call(cl, &op, NULL);
+    }
+    return err < 0 ? err : 0;
+}
+
+static int open_handle(struct fsif_client *cl, const char *path, uint32_t flags, uint32_t mode)
+{
+    struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
+    uint32_t limits = 0;
+    int64_t handle;
+    int err = 0;
+
+    if (flags & FSIF_O_CREAT) {
+        op.type = FSIF_OP_CREATE;
+        op.mode = mode;
+    }
+    handle = fsi_call(cl, &op, NULL);
+    if (handle < 0)
+        return (int)handle;
+    if (handle >= FSI_CLIENT_HANDLES)
+        err = -FSIF_EMFILE;
+    else if (!(flags & FSIF_O_CREAT))
+        err = finish_open(cl, (uint32_t)handle, flags);
+    if (err < 0) {
+        close_handle(cl, (uint32_t)handle);
+        return err;
+    }
+    if ((flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
+        limits |= FSI_HANDLE_NO_WRITE;
+    if ((flags & FSIF_O_ACCMODE) == FSIF_O_WRONLY)
+        limits |= FSI_HANDLE_NO_READ;
+    if (flags & FSIF_O_DIRECTORY)
+        limits |= FSI_HANDLE_DIRECTORY;
+    set_limits(cl, (int)handle, limits);
+    return (int)handle;
+}
+
+int fsif_open(struct fsif_client *cl, const char *path, uint32_t flags, uint32_t mode)
+{
+    int err = check_flags(flags);
+
+    if (err == 0 && (path == NULL || (mode & ~FSIF_S_PERM) != 0))
+        err = -FSIF_EINVAL;
+    if (err == 0)
+        err = fsi_enter_blocking(cl);
+    if (err < 0)
+        return err;
+    err = open_handle(cl, path, flags, mode);
+    fsi_leave(cl);
+    return err;
+}
+
+int fsif_close(struct fsif_client *cl, int fh)
+{
+    int err = fsi_enter_blocking(cl);
+
+    if (err < 0)
+        return err;
+    err = fsi_handle_limits(cl, fh);
+    if (err >= 0) {
+        /* First: once the backend has closed it, another thread may get the same number. */
+        set_limits(cl, fh, 0);
+        err = (int)close_handle(cl, (uint32_t)fh);
+    }
+    fsi_leave(cl);
+    return err;
+}
+
+int fsif_stat(struct fsif_client *cl, const char *path, struct fsif_attr *out)
+{
+    struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
+    struct fsif_result result;
+    int64_t value;
+    uint32_t handle;
+    int err = path == NULL ? -FSIF_EINVAL : fsi_enter_blocking(cl);
+
+    if (err < 0)
+        return err;
+    value = fsi_call(cl, &op, NULL);
+    if (value >= 0) {
+        handle = (uint32_t)value;
+        op = (struct fsif_op){.type = FSIF_OP_STAT, .handle = handle};
+        value = fsi_call(cl, &op, &result);
+        close_handle(cl, handle);
+    }
+    if (value >= 0)
+        *out = result.attr;
+    fsi_leave(cl);
+    return value < 0 ? (int)value : 0;
+}
