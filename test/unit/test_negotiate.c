@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows B18 (hostile keys) and F12 (values clamped to what was asked). */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fsif/negotiate.h>
+
+static const struct fsif_offer session = {
+    .kind = FSIF_OFFER_SESSION,
+    .export_name = "data",
+    .dialects = FSIF_DIALECT_BIT(1),
+    .features = FSIF_FEATURE_ERRNO,
+    .pages = 65,
+    .ring_pages = 1,
+    .ring_gref = 0,
+};
+
+static struct fsif_dict d;
+
+static void parse(const char *text)
+{
+    ck_assert_int_eq(fsif_dict_parse(&d, text, strlen(text)), 0);
+}
+
+/* A good offer with the key @key set to @value, or without it if @value is NULL. */
+static int read_with(const char *key, const char *value, struct fsif_offer *out)
+{
+    static const char *const keys[][2] = {
+        {"fsif", "1"},         {"request", "session"}, {"export", "data"},  {"dialects", "1"},
+        {"features", "errno"}, {"pages", "65"},        {"ring-pages", "1"}, {"ring-ref", "0"},
+    };
+
+    fsif_dict_init(&d);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        if (strcmp(keys[i][0], key) != 0)
+            ck_assert_int_eq(fsif_dict_put(&d, keys[i][0], keys[i][1]), 0);
+    }
+    if (value)
+        ck_assert_int_eq(fsif_dict_put(&d, key, value), 0);
+    return fsif_offer_read(&d, out);
+}
+
+START_TEST(export_names)
+{
+    char name[FSIF_EXPORT_NAME_MAX + 2];
+
+    ck_assert_int_eq(fsif_export_name_valid("a"), 1);
+    ck_assert_int_eq(fsif_export_name_valid("AZaz09._-"), 1);
+    ck_assert_int_eq(fsif_export_name_valid("_a"), 1);
+    ck_assert_int_eq(fsif_export_name_valid(""), 0);
+    ck_assert_int_eq(fsif_export_name_valid(".a"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("-a"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("a/b"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("a b"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("a\n"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("a@[`{"), 0);
+    ck_assert_int_eq(fsif_export_name_valid("\xc3\xa4"), 0);
+    memset(name, 'n', sizeof(name));
+    name[FSIF_EXPORT_NAME_MAX] = '\0';
+    ck_assert_int_eq(fsif_export_name_valid(name), 1);
+    name[FSIF_EXPORT_NAME_MAX] = 'n';
+    name[FSIF_EXPORT_NAME_MAX + 1] = '\0';
+    ck_assert_int_eq(fsif_export_name_valid(name), 0);
+}
+END_TEST
+
+START_TEST(offer_round_trip)
+{
+    struct fsif_offer in = session, out;
+    const char *want = "fsif=1\nrequest=session\nexport=data\ndialects=1\nfeatures=errno\n"
+                       "pages=65\nring-pages=1\nring-ref=0\n";
+
+    ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+    ck_assert_uint_eq(d.used, strlen(want));
+    ck_assert_int_eq(memcmp(d.text, want, d.used), 0);
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_uint_eq(out.kind, FSIF_OFFER_SESSION);
+    ck_assert_str_eq(out.export_name, "data");
+    ck_assert_uint_eq(out.dialects, FSIF_DIALECT_BIT(1));
+    ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
+    ck_assert_uint_eq(out.pages, 65);
+    ck_assert_uint_eq(out.ring_pages, 1);
+    ck_assert_uint_eq(out.ring_gref, 0);
+
+    in.features = 0;
+    ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_uint_eq(out.features, 0);
+}
+END_TEST
+
+START_TEST(exports_round_trip)
+{
+    struct fsif_offer in = {.kind = FSIF_OFFER_EXPORTS}, out;
+
+    ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_uint_eq(out.kind, FSIF_OFFER_EXPORTS);
+    ck_assert_str_eq(out.export_name, "");
+    strcpy(in.export_name, "last");
+    ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_str_eq(out.export_name, "last");
+    strcpy(in.export_name, "../x");
+    ck_assert_int_eq(fsif_offer_write(&in, &d), -FSIF_EINVAL);
+    parse("fsif=1\nrequest=exports\nexport=../x\n");
+    ck_assert_int_eq(fsif_offer_read(&d, &out), -FSIF_EPROTO);
+}
+END_TEST
+
+static void refuses(struct fsif_offer offer)
+{
+    ck_assert_int_eq(fsif_offer_write(&offer, &d), -FSIF_EINVAL);
+}
+
+START_TEST(offer_write_checks)
+{
+    struct fsif_offer o;
+
+#define WITH(member, value) (o = session, o.member = (value), o)
+    refuses(WITH(kind, 0));
+    refuses(WITH(kind, 3));
+    refuses(WITH(export_name[0], '\0'));
+    refuses(WITH(export_name[1], '/'));
+    refuses(WITH(dialects, 0));
+    refuses(WITH(dialects, FSIF_DIALECT_BIT(2)));
+    refuses(WITH(dialects, FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(3)));
+    refuses(WITH(features, 2));
+    refuses(WITH(pages, 0));
+    refuses(WITH(pages, 1));
+    refuses(WITH(pages, 1026));
+    refuses(WITH(ring_pages, 0));
+    refuses(WITH(ring_pages, 2));
+    refuses(WITH(ring_gref, 65));
+#undef WITH
+}
+END_TEST
+
+START_TEST(B18_offer_keys)
+{
+    static const char *const bad[][2] = {
+        {"fsif", NULL},
+        {"fsif", "0"},
+        {"fsif", "2"},
+        {"fsif", "x"},
+        {"request", NULL},
+        {"request", ""},
+        {"request", "Session"},
+        {"request", "sessions"},
+        {"request", "sessiom"},
+        {"export", NULL},
+        {"export", ""},
+        {"export", ".."},
+        {"export", "/etc"},
+        {"export", "a b"},
+        {"dialects", NULL},
+        {"dialects", ""},
+        {"pages", NULL},
+        {"pages", "0"},
+        {"pages", "1"},
+        {"pages", "1026"},
+        {"pages", "-1"},
+        {"pages", "4294967296"},
+        {"pages", "1048577"},
+        {"pages", "many"},
+        {"ring-pages", NULL},
+        {"ring-pages", "0"},
+        {"ring-pages", "2"},
+        {"ring-pages", "66"},
+        {"ring-pages", "4294967295"},
+        {"ring-ref", NULL},
+        {"ring-ref", "65"},
+        {"ring-ref", "4294967295"},
+        {"ring-ref", "-1"},
+        {"request", "a value that is longer than any word which this side knows"},
+    };
+    struct fsif_offer out, zero;
+
+    memset(&zero, 0, sizeof(zero));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        ck_assert_msg(read_with(bad[i][0], bad[i][1], &out) == -FSIF_EPROTO, "%s=%s", bad[i][0],
+                      bad[i][1] ? bad[i][1] : "(none)");
+        ck_assert_int_eq(memcmp(&out, &zero, sizeof(out)), 0);
+    }
+}
+END_TEST
+
+START_TEST(B18_long_export)
+{
+    char name[FSIF_DICT_VALUE_MAX + 1];
+    struct fsif_offer out;
+
+    memset(name, 'n', sizeof(name));
+    name[FSIF_DICT_VALUE_MAX] = '\0';
+    ck_assert_int_eq(read_with("export", name, &out), -FSIF_EPROTO);
+    name[FSIF_EXPORT_NAME_MAX + 1] = '\0';
+    ck_assert_int_eq(read_with("export", name, &out), -FSIF_EPROTO);
+    name[FSIF_EXPORT_NAME_MAX] = '\0';
+    ck_assert_int_eq(read_with("export", name, &out), 0);
+    ck_assert_str_eq(out.export_name, name);
+}
+END_TEST
+
+START_TEST(offer_edges)
+{
+    struct fsif_offer out;
+
+    ck_assert_int_eq(read_with("pages", "2", &out), 0);
+    ck_assert_int_eq(read_with("pages", "1025", &out), 0);
+    ck_assert_uint_eq(out.pages, 1025);
+    ck_assert_int_eq(read_with("ring-ref", "64", &out), 0);
+    ck_assert_uint_eq(out.ring_gref, 64);
+    ck_assert_int_eq(read_with("unknown", "value", &out), 0);
+    ck_assert_int_eq(read_with("features", NULL, &out), 0);
+    ck_assert_uint_eq(out.features, 0);
+    ck_assert_int_eq(read_with("features", "speed errno", &out), 0);
+    ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
+    ck_assert_int_eq(read_with("dialects", "9 1 7", &out), 0);
+    ck_assert_uint_eq(out.dialects, FSIF_DIALECT_BIT(1));
+    /* A later dialect's numbers are not judged by the rules of dialect 1. */
+    ck_assert_int_eq(read_with("dialects", "7", &out), 0);
+    ck_assert_uint_eq(out.dialects, 0);
+}
+END_TEST
+
+START_TEST(choosing)
+{
+    struct fsif_offer offer = session;
+    struct fsif_choice c;
+
+    offer.features = UINT32_MAX;
+    ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECTS_KNOWN, &c), 0);
+    ck_assert_int_eq(c.status, 0);
+    ck_assert_uint_eq(c.dialect, 1);
+    ck_assert_uint_eq(c.features, FSIF_FEATURE_ERRNO);
+    ck_assert_uint_eq(c.read_only, 0);
+    ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(2), &c), -FSIF_EOPNOTSUPP);
+    ck_assert_int_eq(c.status, -FSIF_EOPNOTSUPP);
+    offer.dialects = FSIF_DIALECT_BIT(2);
+    ck_assert_int_eq(fsif_choose(&offer, UINT32_MAX, &c), -FSIF_EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(choice_round_trip)
+{
+    struct fsif_choice in = {.dialect = 1, .features = FSIF_FEATURE_ERRNO, .read_only = 1}, out;
+    const char *want = "status=0\ndialect=1\nfeatures=errno\nread-only=1\n";
+
+    ck_assert_int_eq(fsif_choice_write(&in, &d), 0);
+    ck_assert_uint_eq(d.used, strlen(want));
+    ck_assert_int_eq(memcmp(d.text, want, d.used), 0);
+    ck_assert_int_eq(fsif_choice_read(&d, &session, &out), 0);
+    ck_assert_int_eq(memcmp(&in, &out, sizeof(in)), 0);
+
+    in = (struct fsif_choice){.status = -FSIF_EACCES};
+    ck_assert_int_eq(fsif_choice_write(&in, &d), 0);
+    ck_assert_int_eq(memcmp(d.text, "status=13\n", d.used), 0);
+    ck_assert_int_eq(fsif_choice_read(&d, &session, &out), -FSIF_EACCES);
+    ck_assert_int_eq(out.status, -FSIF_EACCES);
+}
+END_TEST
+
+START_TEST(choice_write_checks)
+{
+    struct fsif_choice c = {.status = 1};
+
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.status = -FSIF_MAX_ERRNO - 1;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.status = INT32_MIN;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.status = 0;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.dialect = 2;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+}
+END_TEST
+
+START_TEST(F12_answer)
+{
+    static const char *const bad[] = {
+        "",
+        "dialect=1\n",
+        "status=x\n",
+        "status=-13\n",
+        "status=4096\n",
+        "status=0\n",
+        "status=0\ndialect=0\n",
+        "status=0\ndialect=2\n",
+        "status=0\ndialect=32\n",
+        "status=0\ndialect=4294967297\n",
+        "status=0\ndialect=1 \n",
+        "status=0\ndialect=1\nread-only=2\n",
+        "status=0\ndialect=1\nread-only=\n",
+    };
+    struct fsif_offer plain = session, exports = {.kind = FSIF_OFFER_EXPORTS};
+    struct fsif_choice out;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        parse(bad[i]);
+        ck_assert_msg(fsif_choice_read(&d, &session, &out) == -FSIF_EPROTO, "%s", bad[i]);
+        ck_assert_int_eq(out.status, -FSIF_EPROTO);
+        ck_assert_uint_eq(out.dialect, 0);
+    }
+
+    plain.features = 0;
+    parse("status=0\ndialect=1\nfeatures=errno more\nnew=key\n");
+    ck_assert_int_eq(fsif_choice_read(&d, &plain, &out), 0);
+    ck_assert_uint_eq(out.features, 0);
+    ck_assert_uint_eq(out.read_only, 0);
+    ck_assert_int_eq(fsif_choice_read(&d, &session, &out), 0);
+    ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
+
+    parse("status=0\nexport-0=data rw\nmore=0\n");
+    ck_assert_int_eq(fsif_choice_read(&d, &exports, &out), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("negotiate");
+    TCase *t = tcase_create("negotiate");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(t, export_names);
+    tcase_add_test(t, offer_round_trip);
+    tcase_add_test(t, exports_round_trip);
+    tcase_add_test(t, offer_write_checks);
+    tcase_add_test(t, B18_offer_keys);
+    tcase_add_test(t, B18_long_export);
+    tcase_add_test(t, offer_edges);
+    tcase_add_test(t, choosing);
+    tcase_add_test(t, choice_round_trip);
+    tcase_add_test(t, choice_write_checks);
+    tcase_add_test(t, F12_answer);
+    suite_add_tcase(s, t);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
