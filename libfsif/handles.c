@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A handle's word: bit 31 open, bit 30 closed while held, below them the number of holds.
+ * A handle's word: bit 31 open, bit 30 closed while held, bit 29 its file is being closed, below
+ * them the number of holds.
  *
  *          open()              close()                 last put()
- *   0 ------------> OPEN|n ------------> OPEN|CLOSED|n ------------> OPEN|CLOSED|0 --free()--> 0
+ *   0 ------------> OPEN|n ------------> OPEN|CLOSED|n ------------> ENDING --free()--> 0
  *                   ^  | get(), put(): n+1, n-1
  *                   +--+
  *
  * Invariant: `file` is written while the word is 0 and the number is taken off the free list, and
- * does not change until free(). CLOSE itself holds the handle, so the word never goes from OPEN|0
- * to closed without a put() that sees it. The table is all that a peer's number is looked up in.
+ * does not change until free(). A process that dies at ENDING may have closed the file or not: its
+ * successor never closes it a second time. CLOSE itself holds the handle, so the word never goes
+ * from OPEN|0 to closed without a put() that sees it. The table is all that a peer's number is
+ * looked up in.
  */
 #include "handles.h"
 
@@ -18,7 +21,7 @@
 
 #define OPEN 0x80000000u
 #define CLOSED 0x40000000u
-#define HOLDS 0x3fffffffu
+#define ENDING 0x20000000u
 
 int fsi_handles_open(const struct fsi_handles *h, uint64_t file)
 {
@@ -59,7 +62,10 @@ int fsi_handles_close(const struct fsi_handles *h, uint32_t handle)
 
 int fsi_handles_put(const struct fsi_handles *h, uint32_t handle)
 {
-    return fsi_fetch_add(&h->table[handle].word, UINT32_MAX) == (OPEN | CLOSED | 1);
+    if (fsi_fetch_add(&h->table[handle].word, UINT32_MAX) != (OPEN | CLOSED | 1))
+        return 0;
+    fsi_store_seq(&h->table[handle].word, ENDING);
+    return 1;
 }
 
 void fsi_handles_free(const struct fsi_handles *h, uint32_t handle)
@@ -76,9 +82,10 @@ void fsi_handles_recover(const struct fsi_handles *h)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t word = fsi_load_relaxed(&h->table[i].word);
 
+        word &= word & ENDING ? 0 : OPEN | CLOSED;
+        fsi_store_relaxed(&h->table[i].word, word);
         if (!word)
             continue;
-        fsi_store_relaxed(&h->table[i].word, word & ~HOLDS);
         (void)fsi_freelist_take(h->free, h->words, i);
     }
 }

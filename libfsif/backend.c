@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend engine: takes requests off the ring and answers them. Each id of the peer's has a
+ * stage:
+ *
+ *          fetch             complete              index reserved
+ *   FREE ---------> FETCHED ----------> ANSWERED ------------------> PLACED
+ *    ^                                                                 |
+ *    +---------------- its response is published ----------------------+
+ *
+ * Invariant: the peer may use an id again when it has seen the response, which is after it was
+ * published; so PLACED counts as free once its index is not between published and reserved, and
+ * nobody has to touch the word in between. Whatever a stage promises is in the state before the
+ * stage is, so a successor finds each request either unanswered or with its response.
+ *
+ * One thread fetches. Completing threads meet only in the producer, which takes any number.
+ */
+#include <fsif/backend.h>
+
+#include "backend_state.h"
+#include "barrier.h"
+#include "mem.h"
+
+#define MAX_HANDLES 65536u
+#define MAX_STREAMS 64u
+
+uint32_t fsi_backend_slots(const struct fsif_backend_config *c)
+{
+    const struct fsi_dialect *d;
+
+    if (c->size < sizeof(*c) || !c->max_handles || c->max_handles > MAX_HANDLES ||
+        !c->max_streams || c->max_streams > MAX_STREAMS)
+        return 0;
+    d = fsi_dialect_find(c->dialect);
+    return d ? fsi_dialect_slots(d, c->ring_pages) : 0;
+}
+
+size_t fsif_backend_state_size(const struct fsif_backend_config *c)
+{
+    uint32_t nslots = fsi_backend_slots(c);
+
+    if (!nslots)
+        return 0;
+    return sizeof(struct fsi_backend_state) + c->max_streams * sizeof(struct fsi_stream) +
+           c->max_handles * sizeof(struct fsi_handle) + nslots * sizeof(struct fsi_backend_id) +
+           (nslots + FSI_FREELIST_WORDS(c->max_handles)) * sizeof(struct fsif_shared_u32);
+}
+
+void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v)
+{
+    struct fsi_backend_state *st = be->state_;
+
+    v->dialect = fsi_dialect_find(st->dialect);
+    v->state = st;
+    v->streams.table = (struct fsi_stream *)(st + 1);
+    v->streams.count = st->max_streams;
+    v->streams.clock = &st->clock;
+    v->streams.ops = be->config_.store_ops;
+    v->streams.store = be->config_.store;
+    v->handles.table = (struct fsi_handle *)(v->streams.table + st->max_streams);
+    v->handles.free = &st->free_handles;
+    v->ids = (struct fsi_backend_id *)(v->handles.table + st->free_handles.count);
+    v->ready = (struct fsif_shared_u32 *)(v->ids + st->nslots);
+    v->handles.words = v->ready + st->nslots;
+    fsi_ring_requests(&v->requests, be->config_.ring, st->nslots, v->dialect->slot_size);
+    fsi_ring_responses(&v->responses, be->config_.ring, st->nslots, v->dialect->slot_size);
+}
+
+int fsi_backend_bind(struct fsif_backend *be, const struct fsif_backend_config *c, void *state)
+{
+    if (!fsif_backend_state_size(c) || !c->ring || !c->transport || !c->store_ops || !state)
+        return -FSIF_EINVAL;
+    be->config_ = *c;
+    be->state_ = (struct fsi_backend_state *)state;
+    return 0;
+}
+
+int fsif_backend_init(struct fsif_backend *be, const struct fsif_backend_config *c, void *state)
+{
+    struct fsi_backend_state *st = (struct fsi_backend_state *)state;
+    struct fsi_backend_view v;
+    int err = fsi_backend_bind(be, c, state);
+
+    if (err)
+        return err;
+    fsi_memset(state, 0, fsif_backend_state_size(c));
+    st->magic = FSI_BACKEND_MAGIC;
+    st->version = FSI_BACKEND_VERSION;
+    st->size = (uint32_t)fsif_backend_state_size(c);
+    st->dialect = c->dialect;
+    st->nslots = fsi_backend_slots(c);
+    st->max_streams = c->max_streams;
+    st->free_handles.count = c->max_handles;
+    fsi_backend_look(be, &v);
+    fsi_freelist_init(&st->free_handles, v.handles.words, c->max_handles);
+    fsi_producer_init(&st->producer, v.ready, st->nslots, c->first_index);
+    fsi_consumer_init(&st->consumer, c->first_index);
+    return 0;
+}
+
+uint32_t fsif_backend_busy(const struct fsif_backend *be)
+{
+    return fsi_load_seq(&be->state_->busy);
+}
+
+uint32_t fsif_backend_handles(const struct fsif_backend *be)
+{
+    return fsi_load_seq(&be->state_->open);
+}
+
+enum fsif_poison fsif_backend_reason(const struct fsif_backend *be)
+{
+    return (enum fsif_poison)fsi_load_seq(&be->state_->reason);
+}
+
+void fsif_backend_poison(struct fsif_backend *be, enum fsif_poison reason)
+{
+    const struct fsif_hooks *hooks = be->config_.hooks;
+
+    if (fsi_cas(&be->state_->reason, FSIF_POISON_NONE, (uint32_t)reason) && hooks &&
+        hooks->poisoned)
+        hooks->poisoned(hooks->arg, reason);
+}
+
+static void report(const struct fsif_backend *be, const struct fsif_request *rq,
+                   const struct fsif_result *result)
+{
+    const struct fsif_hooks *h = be->config_.hooks;
+    void (*hook)(void *, const struct fsif_event *) = h ? (result ? h->end : h->begin) : NULL;
+    struct fsif_event event;
+
+    if (!hook)
+        return;
+    fsi_memset(&event, 0, sizeof(event));
+    event.id = rq->id;
+    event.op = rq->op.type;
+    if (result) {
+        event.result = result->value;
+        if (rq->op.type == FSIF_OP_LIST)
+            event.bytes = result->used;
+        else if ((rq->op.type == FSIF_OP_READ || rq->op.type == FSIF_OP_WRITE) && result->value > 0)
+            event.bytes = (uint32_t)result->value;
+    }
+    hook(h->arg, &event);
+}
+
+int fsi_backend_let_go(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                       uint32_t handle)
+{
+    int err;
+
+    if (!fsi_handles_put(&v->handles, handle))
+        return 0;
+    err = be->config_.store_ops->close(be->config_.store, v->handles.table[handle].file);
+    fsi_handles_free(&v->handles, handle);
+    fsi_fetch_add(&v->state->open, UINT32_MAX);
+    return err;
+}
+
+void fsi_backend_place(const struct fsi_backend_view *v, uint32_t id, uint32_t index)
+{
+    struct fsi_backend_id *e = &v->ids[id];
+    uint8_t answer[FSI_SLOT_MAX];
+
+    fsi_memcpy(answer, e->answer, sizeof(answer));
+    e->index = index;
+    fsi_store_seq(&e->stage, FSI_ID_PLACED);
+    fsi_producer_ready(&v->responses, v->ready, index, answer);
+}
+
+int fsi_backend_unpublished(const struct fsi_backend_view *v, uint32_t id)
+{
+    uint32_t published = fsi_load_relaxed(&v->state->producer.published);
+    uint32_t reserved = fsi_load_relaxed(&v->state->producer.reserved);
+
+    return v->ids[id].index - published < reserved - published;
+}
+
+void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend_view *v)
+{
+    /* A bell that fails is a peer that is gone; its session ends where that is watched. */
+    if (fsi_producer_publish(&v->responses, &v->state->producer, v->ready))
+        (void)be->config_.transport->notify(be->config_.session, be->config_.queue);
+}
+
+/* Bytes that the operation leaves in the peer's page. Returns 0 or a negative FSIF_E*. */
+static int answer_page(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                       struct fsif_request *rq, const struct fsif_result *result)
+{
+    uint32_t len = 0;
+
+    if (result->value < 0)
+        return 0;
+    if (rq->op.type == FSIF_OP_STAT)
+        len = fsi_codec_encode_attr(v->dialect, &result->attr, rq->data_);
+    else if (rq->op.type == FSIF_OP_LIST)
+        len = result->used;
+    else if (rq->op.type == FSIF_OP_READ && rq->op.buffer == rq->data_)
+        len = (uint32_t)result->value;
+    if (!len)
+        return 0;
+    return be->config_.transport->copy_to(be->config_.session, rq->gref_, 0, rq->data_, len);
+}
+
+/* An opened file gets its handle, or is closed again. */
+static int64_t give_handle(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                           uint64_t file)
+{
+    int handle = fsi_handles_open(&v->handles, file);
+
+    if (handle < 0)
+        (void)be->config_.store_ops->close(be->config_.store, file);
+    else
+        fsi_fetch_add(&v->state->open, 1);
+    return handle;
+}
+
+static int gives_handle(const struct fsif_op *op)
+{
+    return op->type == FSIF_OP_OPEN ||
+           (op->type == FSIF_OP_CREATE && !(op->flags & FSIF_CREATE_DIRECTORY));
+}
+
+void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
+                           const struct fsif_result *result, uint64_t file)
+{
+    struct fsi_backend_view v;
+    struct fsi_backend_id *e;
+    struct fsif_result r = *result;
+    int err;
+
+    fsi_backend_look(be, &v);
+    e = &v.ids[rq->id];
+    if (r.value >= 0 && gives_handle(&rq->op))
+        r.value = give_handle(be, &v, file);
+    err = answer_page(be, &v, rq, &r);
+    if (err)
+        r.value = err;
+    if (fsi_load_relaxed(&e->holds)) {
+        fsi_store_relaxed(&e->holds, 0);
+        err = fsi_backend_let_go(be, &v, e->handle);
+        if (err && r.value >= 0 && rq->op.type == FSIF_OP_CLOSE)
+            r.value = err;
+    }
+    if (r.value < 0)
+        r.used = r.more = 0;
+    fsi_codec_encode_response(v.dialect, rq->op.type, be->config_.features, rq->id, &r, e->answer);
+    fsi_store_seq(&e->stage, FSI_ID_ANSWERED);
+    report(be, rq, &r);
+    fsi_backend_place(&v, rq->id, fsi_producer_reserve(&v.state->producer));
+    fsi_backend_publish(be, &v);
+    fsi_fetch_add(&v.state->busy, UINT32_MAX);
+}
+
+static void answer_error(struct fsif_backend *be, struct fsif_request *rq, int error)
+{
+    struct fsif_result result;
+
+    fsi_memset(&result, 0, sizeof(result));
+    result.value = error;
+    fsif_backend_complete(be, rq, &result, 0);
+}
+
+/* Whether the peer may use @id now. */
+static enum fsif_poison check_id(const struct fsi_backend_view *v, uint32_t id)
+{
+    uint32_t stage;
+
+    if (id >= v->state->nslots)
+        return FSIF_POISON_ID;
+    stage = fsi_load_seq(&v->ids[id].stage);
+    if (stage == FSI_ID_FREE || (stage == FSI_ID_PLACED && !fsi_backend_unpublished(v, id)))
+        return FSIF_POISON_NONE;
+    return FSIF_POISON_ID_BUSY;
+}
+
+/* The request's handle, names and data. Returns 0 or a negative FSIF_E* to answer with. */
+static int gather(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                  struct fsif_request *rq, const struct fsi_codec_row *row, const void *slot)
+{
+    const struct fsif_transport *t = be->config_.transport;
+    struct fsif_session *s = be->config_.session;
+    void *lent = NULL;
+    int err = 0;
+
+    if (row->takes_handle) {
+        err = fsi_handles_get(&v->handles, rq->op.handle, &rq->file_);
+        if (err)
+            return err;
+        v->ids[rq->id].handle = rq->op.handle;
+        fsi_store_relaxed(&v->ids[rq->id].holds, 1);
+    }
+    if ((row->page_use == FSI_PAGE_DATA_IN || row->page_use == FSI_PAGE_DATA_OUT) && t->lend)
+        lent = t->lend(s, rq->gref_);
+    rq->op.buffer = lent ? lent : rq->data_;
+    rq->op.data = rq->op.buffer;
+    if (row->page_use == FSI_PAGE_NAMES || row->page_use == FSI_PAGE_LIST) {
+        err = t->copy_from(s, rq->gref_, 0, rq->page_, FSIF_PAGE_SIZE);
+        if (!err)
+            err = fsi_codec_decode_names(v->dialect, slot, rq->page_, &rq->op);
+    } else if (row->page_use == FSI_PAGE_DATA_OUT && !lent && rq->op.length) {
+        err = t->copy_from(s, rq->gref_, 0, rq->data_, (uint32_t)rq->op.length);
+    }
+    return err;
+}
+
+/* Take over the slot that was peeked at. Returns 1: @rq is to be executed; 0: it was answered. */
+static int accept(struct fsif_backend *be, const struct fsi_backend_view *v,
+                  struct fsif_request *rq, const void *slot)
+{
+    const struct fsi_codec_row *row = NULL;
+    struct fsi_backend_id *e = &v->ids[rq->id];
+    int err;
+
+    fsi_memset(&rq->op, 0, sizeof(rq->op));
+    rq->gref_ = 0;
+    rq->file_ = 0;
+    err = fsi_codec_decode_request(v->dialect, slot, &rq->op, &rq->gref_, &row);
+    e->index = fsi_load_relaxed(&v->state->consumer.next);
+    e->type = rq->op.type;
+    fsi_store_relaxed(&e->holds, 0);
+    fsi_store_seq(&e->stage, FSI_ID_FETCHED);
+    fsi_consumer_take(&v->state->consumer);
+    fsi_fetch_add(&v->state->busy, 1);
+    report(be, rq, NULL);
+    if (!err)
+        err = gather(be, v, rq, row, slot);
+    if (!err)
+        return 1;
+    answer_error(be, rq, err);
+    return 0;
+}
+
+int fsif_backend_fetch(struct fsif_backend *be, struct fsif_request *rq)
+{
+    struct fsi_backend_view v;
+    uint8_t slot[FSI_SLOT_MAX];
+
+    fsi_backend_look(be, &v);
+    for (;;) {
+        uint32_t floor = fsi_load_relaxed(&v.state->producer.published);
+        enum fsif_poison bad = FSIF_POISON_INDEX;
+        int got;
+
+        if (fsif_backend_reason(be))
+            return -FSIF_EPROTO;
+        got = fsi_consumer_peek(&v.requests, &v.state->consumer, floor, slot);
+        if (!got)
+            return 0;
+        if (got == 1) {
+            rq->id = fsi_codec_request_id(v.dialect, slot);
+            bad = check_id(&v, rq->id);
+            if (!bad && accept(be, &v, rq, slot))
+                return 1;
+        }
+        if (bad)
+            fsif_backend_poison(be, bad);
+    }
+}
+
+int fsif_backend_serve(struct fsif_backend *be, struct fsif_request *rq)
+{
+    int count = 0;
+
+    for (;;) {
+        int got = fsif_backend_fetch(be, rq);
+
+        if (got <= 0)
+            return got < 0 ? got : count;
+        fsif_backend_execute(be, rq);
+        count++;
+    }
+}
+
+int fsif_backend_arm(struct fsif_backend *be)
+{
+    struct fsi_backend_view v;
+
+    fsi_backend_look(be, &v);
+    return fsi_consumer_arm(&v.requests, &v.state->consumer);
+}
+
+void fsif_backend_fini(struct fsif_backend *be)
+{
+    struct fsi_backend_view v;
+    uint32_t at = 0;
+    uint32_t handle;
+    uint64_t file;
+    int closed;
+
+    fsi_backend_look(be, &v);
+    while (fsi_handles_next(&v.handles, &at, &handle, &file, &closed)) {
+        (void)be->config_.store_ops->close(be->config_.store, file);
+        fsi_handles_free(&v.handles, handle);
+    }
+    fsi_store_relaxed(&v.state->open, 0);
+    fsi_streams_fini(&v.streams);
+}

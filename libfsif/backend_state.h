@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_BACKEND_STATE_H
+#define FSI_BACKEND_STATE_H
+
+/*
+ * What a backend engine is, as plain integers. Behind the head lie, in this order: max_streams
+ * streams, max_handles handles, nslots ids, nslots ready words, the free handles' words. Another
+ * process may map it and go on.
+ */
+
+#include <stdint.h>
+#include <fsif/backend.h>
+#include <fsif/wire.h>
+
+#include "codec.h"
+#include "freelist.h"
+#include "handles.h"
+#include "ring.h"
+#include "streams.h"
+
+#define FSI_BACKEND_MAGIC 0x42734665u
+#define FSI_BACKEND_VERSION 1u
+
+/* Stages of an id, see backend.c */
+enum fsi_backend_stage {
+    FSI_ID_FREE,
+    FSI_ID_FETCHED,
+    FSI_ID_ANSWERED,
+    FSI_ID_PLACED,
+};
+
+struct fsi_backend_id {
+    struct fsif_shared_u32 stage;
+    uint32_t index; /* of the request while FETCHED, of the response while PLACED */
+    uint32_t type;  /* enum fsif_op_type */
+    uint32_t handle;
+    struct fsif_shared_u32 holds; /* 1: the request holds `handle` */
+    uint32_t pad;
+    uint8_t answer[FSI_SLOT_MAX]; /* the response */
+};
+
+struct fsi_backend_state {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t size;
+    uint32_t dialect;
+    uint32_t nslots;
+    uint32_t max_streams;
+    struct fsif_shared_u32 reason; /* enum fsif_poison */
+    struct fsif_shared_u32 busy;
+    struct fsif_shared_u32 open; /* handles */
+    struct fsif_shared_u32 clock;
+    struct fsi_producer producer;
+    struct fsi_consumer consumer;
+    struct fsi_freelist free_handles;
+    uint32_t pad;
+};
+
+/* A process's pointers into the state and the ring. */
+struct fsi_backend_view {
+    const struct fsi_dialect *dialect;
+    struct fsi_backend_state *state;
+    struct fsi_backend_id *ids;
+    struct fsif_shared_u32 *ready;
+    struct fsi_ring requests;
+    struct fsi_ring responses;
+    struct fsi_handles handles;
+    struct fsi_streams streams;
+};
+
+void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v);
+
+/** fsi_backend_slots - slots of the ring that @config describes; 0 if it makes no sense */
+uint32_t fsi_backend_slots(const struct fsif_backend_config *config);
+
+/** fsi_backend_bind - check @config and take it over. Return: 0; -FSIF_EINVAL */
+int fsi_backend_bind(struct fsif_backend *be, const struct fsif_backend_config *config,
+                     void *state);
+
+/** fsi_backend_place - put the ANSWERED response of @id on the ring at @index, unpublished */
+void fsi_backend_place(const struct fsi_backend_view *v, uint32_t id, uint32_t index);
+
+/** fsi_backend_unpublished - whether the response of @id, which is PLACED, is still to be published
+ */
+int fsi_backend_unpublished(const struct fsi_backend_view *v, uint32_t id);
+
+/** fsi_backend_publish - publish and ring */
+void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend_view *v);
+
+/** fsi_backend_let_go - end a request's hold of a handle; closes the file with the last one */
+int fsi_backend_let_go(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                       uint32_t handle);
+
+#endif

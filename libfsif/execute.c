@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Carrying a checked request out on the store. */
+#include <fsif/backend.h>
+
+#include "backend_state.h"
+#include "mem.h"
+
+/* What the store's members need, in one place. */
+struct job {
+    const struct fsif_store_ops *ops;
+    struct fsif_store *store;
+    const struct fsif_op *op;
+    uint64_t file;
+};
+
+/* An open of dialects 1 and 2 names no access: the best there is. */
+static int open_best(const struct job *j, uint64_t *file)
+{
+    int err = j->ops->open(j->store, j->op->path, FSIF_STORE_WRITE, 0, file);
+
+    if (err == -FSIF_EROFS || err == -FSIF_EACCES || err == -FSIF_ETXTBSY)
+        err = j->ops->open(j->store, j->op->path, 0, 0, file);
+    if (err == -FSIF_EISDIR)
+        err = j->ops->open(j->store, j->op->path, FSIF_STORE_DIRECTORY, 0, file);
+    return err;
+}
+
+static int create(const struct job *j, uint64_t *file)
+{
+    if (j->op->flags & FSIF_CREATE_DIRECTORY)
+        return j->ops->mkdir(j->store, j->op->path, j->op->mode);
+    return j->ops->open(j->store, j->op->path,
+                        FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE, j->op->mode,
+                        file);
+}
+
+static int64_t on_file(const struct job *j, struct fsif_result *result)
+{
+    const struct fsif_op *op = j->op;
+
+    switch (op->type) {
+    case FSIF_OP_READ:
+        return j->ops->read(j->store, j->file, op->buffer, (uint32_t)op->length, op->offset);
+    case FSIF_OP_WRITE:
+        return j->ops->write(j->store, j->file, op->data, (uint32_t)op->length, op->offset);
+    case FSIF_OP_STAT:
+        return j->ops->stat(j->store, j->file, &result->attr);
+    case FSIF_OP_TRUNCATE:
+        return j->ops->truncate(j->store, j->file, op->length);
+    case FSIF_OP_CHMOD:
+        return j->ops->chmod(j->store, j->file, op->mode);
+    case FSIF_OP_SYNC:
+        return j->ops->sync(j->store, j->file);
+    default:
+        return -FSIF_ENOSYS;
+    }
+}
+
+static int64_t on_path(const struct job *j, uint64_t *file)
+{
+    const struct fsif_op *op = j->op;
+
+    switch (op->type) {
+    case FSIF_OP_OPEN:
+        return open_best(j, file);
+    case FSIF_OP_CREATE:
+        return create(j, file);
+    case FSIF_OP_REMOVE:
+        return j->ops->remove(j->store, op->path);
+    case FSIF_OP_RENAME:
+        return j->ops->rename(j->store, op->path, op->path2);
+    case FSIF_OP_SPACE:
+        return j->ops->space(j->store, op->path);
+    default:
+        return -FSIF_ENOSYS;
+    }
+}
+
+void fsif_backend_execute(struct fsif_backend *be, struct fsif_request *rq)
+{
+    const struct job j = {be->config_.store_ops, be->config_.store, &rq->op, rq->file_};
+    struct fsi_backend_view v;
+    struct fsif_result result;
+    uint64_t file = 0;
+
+    fsi_backend_look(be, &v);
+    fsi_memset(&result, 0, sizeof(result));
+    if (rq->op.type == FSIF_OP_CLOSE)
+        result.value = fsi_handles_close(&v.handles, rq->op.handle);
+    else if (rq->op.type == FSIF_OP_LIST)
+        fsi_streams_list(&v.streams, &rq->op, rq->data_, &result);
+    else if (v.dialect->rows[rq->op.type].takes_handle)
+        result.value = on_file(&j, &result);
+    else
+        result.value = on_path(&j, &file);
+    fsif_backend_complete(be, rq, &result, file);
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frontend engine. Each id has a word: a generation and a stage.
+ *
+ *            get id             operands in place           response, decoded
+ *   FREE ------------> BUSY ------------------> INFLIGHT -----------------> COMPLETING --> FREE
+ *    ^                                            | cancel, deadline, shutdown
+ *    |                                            v
+ *    |      response                           CLAIMED --- response meanwhile ---> ANSWERED --+
+ *    +------------------------ ABANDONED <--------+                                           |
+ *    +-----------------------------------------------------------------------------------------+
+ *
+ * Invariant: whoever moves the word away from INFLIGHT runs the call's done callback, so it runs
+ * exactly once. An id goes back to the free list only after its response was taken off the ring:
+ * never is a page reused that the backend may still write to, and at most as many requests as slots
+ * are under way. The generation makes a late cancel of an earlier call miss.
+ *
+ * The dead word and INFLIGHT are a Dekker pair: shutdown sets dead, then sweeps; submit sets
+ * INFLIGHT, then looks at dead. Either the sweep finds the call, or submit takes it back.
+ */
+#include <fsif/frontend.h>
+
+#include "barrier.h"
+#include "codec.h"
+#include "freelist.h"
+#include "frontend_state.h"
+#include "mem.h"
+#include "ring.h"
+
+void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v)
+{
+    struct fsi_frontend_state *st = fe->state_;
+
+    v->dialect = fsi_dialect_find(fe->config_.dialect);
+    v->state = st;
+    v->ids = (struct fsi_frontend_id *)(st + 1);
+    v->ready = (struct fsif_shared_u32 *)(v->ids + st->nids);
+    v->freewords = v->ready + st->nslots;
+    fsi_ring_requests(&v->requests, fe->config_.ring, st->nslots, v->dialect->slot_size);
+    fsi_ring_responses(&v->responses, fe->config_.ring, st->nslots, v->dialect->slot_size);
+}
+
+uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c)
+{
+    const struct fsi_dialect *d;
+
+    if (c->size < sizeof(*c) || !c->npages)
+        return 0;
+    d = fsi_dialect_find(c->dialect);
+    return d ? fsi_dialect_slots(d, c->ring_pages) : 0;
+}
+
+uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c)
+{
+    uint32_t nslots = fsi_frontend_slots(c);
+
+    return c->npages < nslots ? c->npages : nslots;
+}
+
+size_t fsif_frontend_state_size(const struct fsif_frontend_config *c)
+{
+    uint32_t nslots = fsi_frontend_slots(c);
+    uint32_t nids = fsi_frontend_ids(c);
+
+    if (!nslots)
+        return 0;
+    return sizeof(struct fsi_frontend_state) + (size_t)nids * sizeof(struct fsi_frontend_id) +
+           ((size_t)nslots + FSI_FREELIST_WORDS(nids)) * sizeof(struct fsif_shared_u32);
+}
+
+size_t fsif_frontend_calls_size(const struct fsif_frontend_config *c)
+{
+    return (size_t)fsi_frontend_ids(c) * sizeof(struct fsif_call *);
+}
+
+int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_config *c, void *state,
+                      void *calls)
+{
+    if (!fsif_frontend_state_size(c) || !c->ring || !c->pages || !c->grefs || !state || !calls)
+        return -FSIF_EINVAL;
+    fe->config_ = *c;
+    fe->state_ = (struct fsi_frontend_state *)state;
+    fe->calls_ = (struct fsif_call **)calls;
+    fsi_memset(calls, 0, fsif_frontend_calls_size(c));
+    return 0;
+}
+
+int fsif_frontend_init(struct fsif_frontend *fe, const struct fsif_frontend_config *c, void *state,
+                       void *calls)
+{
+    struct fsi_frontend_state *st = (struct fsi_frontend_state *)state;
+    struct fsi_frontend_view v;
+    int err = fsi_frontend_bind(fe, c, state, calls);
+
+    if (err)
+        return err;
+    fsi_memset(state, 0, fsif_frontend_state_size(c));
+    st->magic = FSI_FRONTEND_MAGIC;
+    st->version = FSI_FRONTEND_VERSION;
+    st->size = (uint32_t)fsif_frontend_state_size(c);
+    st->dialect = c->dialect;
+    st->nslots = fsi_frontend_slots(c);
+    st->nids = fsi_frontend_ids(c);
+    fsi_frontend_look(fe, &v);
+    fsi_freelist_init(&st->free, v.freewords, st->nids);
+    fsi_producer_init(&st->producer, v.ready, st->nslots, c->first_index);
+    fsi_consumer_init(&st->consumer, c->first_index);
+    for (uint32_t i = 0; i < st->nids; i++)
+        v.ids[i].gref = c->grefs[i];
+    fsi_ring_format(c->ring, c->first_index);
+    return 0;
+}
+
+uint32_t fsif_frontend_max_io(const struct fsif_frontend *fe)
+{
+    return fsi_dialect_find(fe->config_.dialect)->max_io;
+}
+
+uint32_t fsif_frontend_max_calls(const struct fsif_frontend *fe)
+{
+    return fe->state_->nids;
+}
+
+int fsif_frontend_dead(const struct fsif_frontend *fe)
+{
+    return fsi_load_seq(&fe->state_->dead) != 0;
+}
+
+enum fsif_poison fsif_frontend_reason(const struct fsif_frontend *fe)
+{
+    uint32_t dead = fsi_load_seq(&fe->state_->dead);
+
+    return dead ? (enum fsif_poison)(dead - 1) : FSIF_POISON_NONE;
+}
+
+uint32_t fsif_frontend_quarantined(const struct fsif_frontend *fe)
+{
+    return fsi_load_relaxed(&fe->state_->quarantined);
+}
+
+static void report(const struct fsif_frontend *fe, uint32_t id, const struct fsif_call *call,
+                   int begin)
+{
+    const struct fsif_hooks *h = fe->config_.hooks;
+    void (*hook)(void *, const struct fsif_event *) = h ? (begin ? h->begin : h->end) : NULL;
+    struct fsif_event event;
+
+    if (!hook)
+        return;
+    fsi_memset(&event, 0, sizeof(event));
+    event.id = id;
+    event.op = call->op.type;
+    if (!begin) {
+        event.result = call->result.value;
+        if (call->op.type == FSIF_OP_LIST)
+            event.bytes = call->result.used;
+        else if ((call->op.type == FSIF_OP_READ || call->op.type == FSIF_OP_WRITE) &&
+                 call->result.value > 0)
+            event.bytes = (uint32_t)call->result.value;
+    }
+    hook(h->arg, &event);
+}
+
+static void free_id(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+{
+    fsi_store_seq(&v->ids[id].word,
+                  FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
+    fsi_freelist_put(&v->state->free, v->freewords, id);
+}
+
+/* End the call of @id now, whose word the caller moved from FSI_CALL_INFLIGHT to FSI_CALL_CLAIMED.
+ */
+static void finish_early(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                         uint32_t id, uint32_t word, int error)
+{
+    struct fsi_frontend_id *e = &v->ids[id];
+    struct fsif_call *call = fe->calls_[id];
+
+    fsi_memset(&call->result, 0, sizeof(call->result));
+    call->result.value = error;
+    fsi_fetch_add(&v->state->quarantined, 1);
+    if (!fsi_cas(&e->word, FSI_CALL_GENERATION(word) | FSI_CALL_CLAIMED,
+                 FSI_CALL_GENERATION(word) | FSI_CALL_ABANDONED)) {
+        /* ANSWERED: the response came in between. */
+        fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
+        free_id(v, id, word);
+    }
+    report(fe, id, call, 0);
+    call->done(call);
+}
+
+static int claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+{
+    return FSI_CALL_STAGE(word) == FSI_CALL_INFLIGHT &&
+           fsi_cas(&v->ids[id].word, word, FSI_CALL_GENERATION(word) | FSI_CALL_CLAIMED);
+}
+
+/* Put the operands into the id's own copy of the slot and its page. */
+static void prepare(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
+                    const struct fsif_call *call)
+{
+    struct fsi_frontend_id *e = &v->ids[id];
+    uint8_t *page = (uint8_t *)fe->config_.pages + (size_t)id * FSIF_PAGE_SIZE;
+    uint32_t used = fsi_codec_encode_request(v->dialect, &call->op, id, e->gref, e->slot, page);
+
+    /* What an earlier call left behind this one's bytes is nobody's business. */
+    if (e->dirty > used)
+        fsi_memset(page + used, 0, e->dirty - used);
+    e->dirty = used;
+    fsi_store_relaxed(&e->placed, 0);
+    fsi_store_relaxed(&e->deadline_low, (uint32_t)call->deadline);
+    fsi_store_relaxed(&e->deadline_high, (uint32_t)(call->deadline >> 32));
+}
+
+void fsi_frontend_publish(const struct fsif_frontend *fe, const struct fsi_frontend_view *v)
+{
+    /* A bell that fails is a backend that is gone; that is watched elsewhere. */
+    if (fsi_producer_publish(&v->requests, &v->state->producer, v->ready) && fe->config_.transport)
+        (void)fe->config_.transport->notify(fe->config_.session, fe->config_.queue);
+}
+
+static void put_on_ring(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                        uint32_t id)
+{
+    struct fsi_frontend_id *e = &v->ids[id];
+    uint8_t slot[FSI_SLOT_MAX];
+    uint32_t index;
+
+    /* Once the index is reserved the slot goes out; the id cannot be reused before its answer. */
+    fsi_memcpy(slot, e->slot, sizeof(slot));
+    index = fsi_producer_reserve(&v->state->producer);
+    e->index = index;
+    fsi_store_release(&e->placed, 1);
+    fsi_producer_ready(&v->requests, v->ready, index, slot);
+    fsi_frontend_publish(fe, v);
+}
+
+int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
+{
+    struct fsi_frontend_view v;
+    uint32_t id;
+    uint32_t word;
+    int err;
+
+    fsi_frontend_look(fe, &v);
+    if (fsif_frontend_dead(fe))
+        return -FSIF_EPROTO;
+    err = fsi_codec_check_op(v.dialect, &call->op);
+    if (err)
+        return err;
+    if (!fsi_freelist_get(&v.state->free, v.freewords, &id))
+        return -FSIF_EAGAIN;
+    word = fsi_load_relaxed(&v.ids[id].word) & ~7u;
+    fsi_store_relaxed(&v.ids[id].word, word | FSI_CALL_BUSY);
+    prepare(fe, &v, id, call);
+    call->id_ = id;
+    call->ticket_ = word;
+    fe->calls_[id] = call;
+    report(fe, id, call, 1);
+    fsi_store_seq(&v.ids[id].word, word | FSI_CALL_INFLIGHT);
+    if (fsif_frontend_dead(fe) && claim(&v, id, word | FSI_CALL_INFLIGHT)) {
+        free_id(&v, id, word);
+        return -FSIF_EPROTO;
+    }
+    put_on_ring(fe, &v, id);
+    return 0;
+}
+
+int fsif_frontend_cancel(struct fsif_frontend *fe, struct fsif_call *call)
+{
+    struct fsi_frontend_view v;
+    uint32_t id = call->id_;
+    uint32_t word = call->ticket_ | FSI_CALL_INFLIGHT;
+
+    fsi_frontend_look(fe, &v);
+    if (id >= v.state->nids || !claim(&v, id, word))
+        return -FSIF_ENOENT;
+    finish_early(fe, &v, id, word, -FSIF_ECANCELED);
+    return 0;
+}
+
+static uint64_t deadline_of(const struct fsi_frontend_id *e)
+{
+    return (uint64_t)fsi_load_relaxed(&e->deadline_high) << 32 | fsi_load_relaxed(&e->deadline_low);
+}
+
+int fsif_frontend_expire(struct fsif_frontend *fe, uint64_t now, uint64_t *next)
+{
+    struct fsi_frontend_view v;
+    uint64_t earliest = FSIF_NEVER;
+    int count = 0;
+
+    fsi_frontend_look(fe, &v);
+    for (uint32_t id = 0; id < v.state->nids; id++) {
+        /* The word before the deadline: if it is still the same at the claim, so is the call. */
+        uint32_t word = fsi_load_acquire(&v.ids[id].word);
+        uint64_t deadline = deadline_of(&v.ids[id]);
+
+        if (FSI_CALL_STAGE(word) != FSI_CALL_INFLIGHT)
+            continue;
+        if (deadline > now || deadline == FSIF_NEVER) {
+            earliest = deadline < earliest ? deadline : earliest;
+        } else if (claim(&v, id, word)) {
+            finish_early(fe, &v, id, word, -FSIF_ETIMEDOUT);
+            count++;
+        }
+    }
+    if (next)
+        *next = earliest;
+    return count;
+}
+
+void fsif_frontend_shutdown(struct fsif_frontend *fe, enum fsif_poison reason)
+{
+    struct fsi_frontend_view v;
+
+    fsi_frontend_look(fe, &v);
+    if (fsi_cas(&v.state->dead, 0, 1 + (uint32_t)reason) && reason != FSIF_POISON_NONE &&
+        fe->config_.hooks && fe->config_.hooks->poisoned)
+        fe->config_.hooks->poisoned(fe->config_.hooks->arg, reason);
+    for (uint32_t id = 0; id < v.state->nids; id++) {
+        uint32_t word = fsi_load_seq(&v.ids[id].word);
+
+        if (claim(&v, id, word))
+            finish_early(fe, &v, id, word, -FSIF_EIO);
+    }
+}
+
+/* The response to @id, whose word is @word: hand the result out. */
+static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                                 uint32_t id, uint32_t word, const void *slot, int *ran)
+{
+    const uint8_t *page = (const uint8_t *)fe->config_.pages + (size_t)id * FSIF_PAGE_SIZE;
+    struct fsif_call *call = fe->calls_[id];
+    enum fsif_poison bad;
+
+    fsi_memset(&call->result, 0, sizeof(call->result));
+    bad = fsi_codec_decode_response(v->dialect, &call->op, fe->config_.features, slot, page,
+                                    &call->result);
+    if (bad) {
+        fsi_memset(&call->result, 0, sizeof(call->result));
+        call->result.value = -FSIF_EIO;
+    }
+    fsi_store_relaxed(&v->state->taking, 0);
+    free_id(v, id, word);
+    report(fe, id, call, 0);
+    call->done(call);
+    *ran = 1;
+    return bad;
+}
+
+/* Match a response to its request, whatever became of that. */
+static enum fsif_poison settle(struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                               uint32_t id, const void *slot, int *ran)
+{
+    for (;;) {
+        uint32_t word = fsi_load_seq(&v->ids[id].word);
+        uint32_t generation = FSI_CALL_GENERATION(word);
+
+        switch (FSI_CALL_STAGE(word)) {
+        case FSI_CALL_INFLIGHT:
+            if (!fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_COMPLETING))
+                continue;
+            return complete(fe, v, id, word, slot, ran);
+        case FSI_CALL_CLAIMED: /* its claimer frees it */
+            if (!fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_ANSWERED))
+                continue;
+            fsi_store_relaxed(&v->state->taking, 0);
+            return FSIF_POISON_NONE;
+        case FSI_CALL_ABANDONED:
+            fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
+            fsi_store_relaxed(&v->state->taking, 0);
+            free_id(v, id, word);
+            return FSIF_POISON_NONE;
+        default:
+            return FSIF_POISON_ID_IDLE;
+        }
+    }
+}
+
+/* Take one response. Returns 1, 0 none, or a negative error with the session dead. */
+static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_view *v, int *ran)
+{
+    struct fsi_frontend_state *st = v->state;
+    uint8_t slot[FSI_SLOT_MAX];
+    enum fsif_poison bad = FSIF_POISON_ID;
+    uint32_t next = fsi_load_relaxed(&st->consumer.next);
+    uint32_t id;
+    int got;
+
+    got = fsi_consumer_peek(&v->responses, &st->consumer, next, slot);
+    if (got < 0) {
+        fsif_frontend_shutdown(fe, FSIF_POISON_INDEX);
+        return -FSIF_EPROTO;
+    }
+    if (!got)
+        return 0;
+    id = fsi_codec_response_id(v->dialect, slot);
+    if (id < st->nids) {
+        st->taking_index = next;
+        fsi_store_relaxed(&st->taking, id + 1);
+        fsi_consumer_take(&st->consumer);
+        bad = settle(fe, v, id, slot, ran);
+    }
+    if (!bad)
+        return 1;
+    fsif_frontend_shutdown(fe, bad);
+    return -FSIF_EPROTO;
+}
+
+int fsif_frontend_poll(struct fsif_frontend *fe)
+{
+    struct fsi_frontend_view v;
+    int count = 0;
+    int err = 1;
+
+    fsi_frontend_look(fe, &v);
+    if (fsif_frontend_dead(fe))
+        return -FSIF_EPROTO;
+    if (!fsi_cas(&v.state->polling, 0, 1))
+        return 0;
+    while (err > 0) {
+        int ran = 0;
+
+        err = take_response(fe, &v, &ran);
+        count += ran;
+        if (fsif_frontend_dead(fe))
+            err = -FSIF_EPROTO;
+    }
+    fsi_store_seq(&v.state->polling, 0);
+    return err < 0 ? err : count;
+}
+
+int fsif_frontend_arm(struct fsif_frontend *fe)
+{
+    struct fsi_frontend_view v;
+
+    fsi_frontend_look(fe, &v);
+    return fsi_consumer_arm(&v.responses, &v.state->consumer);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_FRONTEND_STATE_H
+#define FSI_FRONTEND_STATE_H
+
+/*
+ * What a frontend engine is, as plain integers. Behind the head lie, in this order: nids ids,
+ * nslots ready words, and the free list's words. Another process may map it and go on.
+ */
+
+#include <stdint.h>
+#include <fsif/frontend.h>
+#include <fsif/wire.h>
+
+#include "codec.h"
+#include "freelist.h"
+#include "ring.h"
+
+#define FSI_FRONTEND_MAGIC 0x46734665u
+#define FSI_FRONTEND_VERSION 1u
+
+struct fsi_frontend_state {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t size;
+    uint32_t dialect;
+    uint32_t nslots;
+    uint32_t nids;
+    struct fsif_shared_u32 dead;    /* 0, or 1 + enum fsif_poison */
+    struct fsif_shared_u32 polling; /* 1: somebody takes responses */
+    struct fsif_shared_u32 quarantined;
+    struct fsif_shared_u32 taking; /* 1 + the id whose response is being taken */
+    uint32_t taking_index;         /* and its index */
+    struct fsi_producer producer;
+    struct fsi_consumer consumer;
+    struct fsi_freelist free;
+    uint32_t pad;
+};
+
+struct fsi_frontend_id {
+    struct fsif_shared_u32 word; /* generation and stage, see frontend.c */
+    struct fsif_shared_u32 deadline_low;
+    struct fsif_shared_u32 deadline_high;
+    struct fsif_shared_u32 placed; /* 1: `index` is this request's */
+    uint32_t index;
+    uint32_t gref;
+    uint32_t dirty; /* bytes of the page that are not known to be zero */
+    uint32_t pad;
+    uint8_t slot[FSI_SLOT_MAX];
+};
+
+/* Stages of an id and the generation beside them, see frontend.c */
+enum fsi_frontend_stage {
+    FSI_CALL_FREE,
+    FSI_CALL_BUSY,
+    FSI_CALL_INFLIGHT,
+    FSI_CALL_COMPLETING,
+    FSI_CALL_CLAIMED,
+    FSI_CALL_ANSWERED,
+    FSI_CALL_ABANDONED,
+};
+#define FSI_CALL_STAGE(word) ((enum fsi_frontend_stage)((word)&7u))
+#define FSI_CALL_GENERATION(word) ((word) & ~7u)
+#define FSI_CALL_NEXT_GENERATION 8u
+
+/* A process's pointers into the state and the ring. */
+struct fsi_frontend_view {
+    const struct fsi_dialect *dialect;
+    struct fsi_frontend_state *state;
+    struct fsi_frontend_id *ids;
+    struct fsif_shared_u32 *ready;
+    struct fsif_shared_u32 *freewords;
+    struct fsi_ring requests;
+    struct fsi_ring responses;
+};
+
+void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v);
+
+/** fsi_frontend_slots, fsi_frontend_ids - of the ring that @c describes; 0 if it makes no sense */
+uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c);
+uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c);
+
+/** fsi_frontend_bind - check @c and take it over. Return: 0; -FSIF_EINVAL */
+int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_config *c, void *state,
+                      void *calls);
+
+/** fsi_frontend_publish - publish what is ready and ring */
+void fsi_frontend_publish(const struct fsif_frontend *fe, const struct fsi_frontend_view *v);
+
+#endif
