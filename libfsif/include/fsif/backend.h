@@ -43,8 +43,9 @@ struct fsif_backend {
     struct fsi_backend_state *state_;
 };
 
-/* A fetched request. The caller's storage, one for each thread that executes. */
-struct fsif_request {
+/* A fetched request. The caller's storage, one for each thread that executes. (Xen's own io/fsif.h owns
+ * the name fsif_request.) */
+struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;
     uint32_t gref_;
@@ -90,10 +91,10 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
  *          -FSIF_EPROTO: the peer broke the protocol, the session is over
  * Threads: one at a time
  */
-int fsif_backend_fetch(struct fsif_backend *be, struct fsif_request *rq);
+int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq);
 
 /** fsif_backend_execute - carry a fetched request out on the store and complete it */
-void fsif_backend_execute(struct fsif_backend *be, struct fsif_request *rq);
+void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq);
 
 /**
  * fsif_backend_complete - answer a fetched request
@@ -103,7 +104,7 @@ void fsif_backend_execute(struct fsif_backend *be, struct fsif_request *rq);
  *
  * Threads: any
  */
-void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
+void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
                            const struct fsif_result *result, uint64_t file);
 
 /**
@@ -111,7 +112,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
  *
  * Return: requests answered, or -FSIF_EPROTO
  */
-int fsif_backend_serve(struct fsif_backend *be, struct fsif_request *rq);
+int fsif_backend_serve(struct fsif_backend *be, struct fsif_fetched *rq);
 
 /**
  * fsif_backend_arm - ask for a doorbell at the next request
