@@ -122,7 +122,7 @@ void fsif_backend_poison(struct fsif_backend *be, enum fsif_poison reason)
         hooks->poisoned(hooks->arg, reason);
 }
 
-static void report(const struct fsif_backend *be, const struct fsif_request *rq,
+static void report(const struct fsif_backend *be, const struct fsif_fetched *rq,
                    const struct fsif_result *result)
 {
     const struct fsif_hooks *h = be->config_.hooks;
@@ -185,7 +185,7 @@ void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend
 
 /* Bytes that the operation leaves in the peer's page. Returns 0 or a negative FSIF_E*. */
 static int answer_page(const struct fsif_backend *be, const struct fsi_backend_view *v,
-                       struct fsif_request *rq, const struct fsif_result *result)
+                       struct fsif_fetched *rq, const struct fsif_result *result)
 {
     uint32_t len = 0;
 
@@ -221,7 +221,7 @@ static int gives_handle(const struct fsif_op *op)
            (op->type == FSIF_OP_CREATE && !(op->flags & FSIF_CREATE_DIRECTORY));
 }
 
-void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
+void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
                            const struct fsif_result *result, uint64_t file)
 {
     struct fsi_backend_view v;
@@ -252,7 +252,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_request *rq,
     fsi_fetch_add(&v.state->busy, UINT32_MAX);
 }
 
-static void answer_error(struct fsif_backend *be, struct fsif_request *rq, int error)
+static void answer_error(struct fsif_backend *be, struct fsif_fetched *rq, int error)
 {
     struct fsif_result result;
 
@@ -276,7 +276,7 @@ static enum fsif_poison check_id(const struct fsi_backend_view *v, uint32_t id)
 
 /* The request's handle, names and data. Returns 0 or a negative FSIF_E* to answer with. */
 static int gather(const struct fsif_backend *be, const struct fsi_backend_view *v,
-                  struct fsif_request *rq, const struct fsi_codec_row *row, const void *slot)
+                  struct fsif_fetched *rq, const struct fsi_codec_row *row, const void *slot)
 {
     const struct fsif_transport *t = be->config_.transport;
     struct fsif_session *s = be->config_.session;
@@ -306,7 +306,7 @@ static int gather(const struct fsif_backend *be, const struct fsi_backend_view *
 
 /* Take over the slot that was peeked at. Returns 1: @rq is to be executed; 0: it was answered. */
 static int accept(struct fsif_backend *be, const struct fsi_backend_view *v,
-                  struct fsif_request *rq, const void *slot)
+                  struct fsif_fetched *rq, const void *slot)
 {
     const struct fsi_codec_row *row = NULL;
     struct fsi_backend_id *e = &v->ids[rq->id];
@@ -331,7 +331,7 @@ static int accept(struct fsif_backend *be, const struct fsi_backend_view *v,
     return 0;
 }
 
-int fsif_backend_fetch(struct fsif_backend *be, struct fsif_request *rq)
+int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq)
 {
     struct fsi_backend_view v;
     uint8_t slot[FSI_SLOT_MAX];
@@ -358,7 +358,7 @@ int fsif_backend_fetch(struct fsif_backend *be, struct fsif_request *rq)
     }
 }
 
-int fsif_backend_serve(struct fsif_backend *be, struct fsif_request *rq)
+int fsif_backend_serve(struct fsif_backend *be, struct fsif_fetched *rq)
 {
     int count = 0;
 

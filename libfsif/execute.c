@@ -76,7 +76,7 @@ static int64_t on_path(const struct job *j, uint64_t *file)
     }
 }
 
-void fsif_backend_execute(struct fsif_backend *be, struct fsif_request *rq)
+void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq)
 {
     const struct job j = {be->config_.store_ops, be->config_.store, &rq->op, rq->file_};
     struct fsi_backend_view v;

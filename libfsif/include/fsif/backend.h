@@ -43,8 +43,8 @@ struct fsif_backend {
     struct fsi_backend_state *state_;
 };
 
-/* A fetched request. The caller's storage, one for each thread that executes. (Xen's own io/fsif.h owns
- * the name fsif_request.) */
+/* A fetched request. The caller's storage, one for each thread that executes. (The name fsif_request
+ * is owned by Xen's own io/fsif.h.) */
 struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;
