@@ -5,6 +5,7 @@
  * both sides then use one mapping, through which ThreadSanitizer sees their races.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

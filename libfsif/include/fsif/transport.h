@@ -47,6 +47,9 @@ enum fsif_credential_kind {
 
 #define FSIF_CREDENTIAL_GROUPS 64u
 
+/* An id that cannot be told here, as one of another user namespace: matches no allow list. */
+#define FSIF_CREDENTIAL_UNKNOWN UINT32_MAX
+
 struct fsif_credentials {
     uint32_t kind;
     uint32_t uid;

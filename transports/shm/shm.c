@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "internal.h"
+
+const struct fsif_transport fsif_transport_shm = {
+    .size = sizeof(struct fsif_transport),
+    .abi = FSIF_TRANSPORT_ABI,
+    .name = "shm",
+    .listen = fsi_shm_listen,
+    .listener_fd = fsi_shm_listener_fd,
+    .accept = fsi_shm_accept,
+    .peer_credentials = fsi_shm_peer_credentials,
+    .peer_export = fsi_shm_peer_export,
+    .peer_close = fsi_shm_peer_close,
+    .listener_close = fsi_shm_listener_close,
+    .session_import = fsi_shm_import,
+    .session_next_offer = fsi_shm_next_offer,
+    .session_accept_memory = fsi_shm_accept_memory,
+    .session_answer = fsi_shm_answer,
+    .map = fsi_shm_map,
+    .unmap = fsi_shm_unmap,
+    .copy_from = fsi_shm_copy_from,
+    .copy_to = fsi_shm_copy_to,
+    .lend = fsi_shm_lend,
+    .connect = fsi_shm_connect,
+    .share = fsi_shm_share,
+    .session_offer = fsi_shm_offer,
+    .notify = fsi_shm_notify,
+    .event_fd = fsi_shm_event_fd,
+    .acknowledge = fsi_shm_acknowledge,
+    .peer_fd = fsi_shm_peer_fd,
+    .peer_state = fsi_shm_peer_state,
+    .close = fsi_shm_close,
+};
