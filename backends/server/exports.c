@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "exports.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_HANDLES 1024u
+#define MAX_HANDLES 65536u
+#define MAX_IDS 65536u
+
+enum key {
+    KEY_SOURCE,
+    KEY_RO,
+    KEY_ALLOW_UID,
+    KEY_ALLOW_GID,
+    KEY_MAP,
+    KEY_SETID,
+    KEY_XDEV,
+    KEY_SIZE,
+    KEY_NODES,
+    KEY_HANDLES,
+    KEY_COUNT
+};
+
+static const struct {
+    const char *name;
+    int flag;   /* may stand without a value, which means yes */
+    int repeat; /* may be given more than once */
+} keys[KEY_COUNT] = {
+    [KEY_SOURCE] = {"source", 0, 0},
+    [KEY_RO] = {"ro", 1, 0},
+    [KEY_ALLOW_UID] = {"allow-uid", 0, 1},
+    [KEY_ALLOW_GID] = {"allow-gid", 0, 1},
+    [KEY_MAP] = {"map", 0, 0},
+    [KEY_SETID] = {"setid", 1, 0},
+    [KEY_XDEV] = {"xdev", 1, 0},
+    [KEY_SIZE] = {"size", 0, 0},
+    [KEY_NODES] = {"nodes", 0, 0},
+    [KEY_HANDLES] = {"handles", 0, 0},
+};
+
+void fsi_export_init(struct fsi_export *e, const char *name)
+{
+    memset(e, 0, sizeof(*e));
+    snprintf(e->name, sizeof(e->name), "%s", name);
+    e->max_handles = DEFAULT_HANDLES;
+    e->root_fd = -1;
+}
+
+/* A word of a-z, 0-9 and '-' before a colon names a store, all else is a directory. */
+static int set_source(struct fsi_export *e, const char *value, struct fsi_error *err)
+{
+    const char *words;
+
+    if (!*value)
+        return fsi_fail(err, -FSIF_EINVAL, "the source is empty");
+    size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (len > 0 && value[len] == ':') {
+        if (len >= sizeof(e->store))
+            return fsi_fail(err, -FSIF_EINVAL, "the name of the store in '%s' is too long", value);
+        memcpy(e->store, value, len);
+        e->store[len] = '\0';
+        words = value + len + 1;
+        if (!strcmp(e->store, "posix") && !*words)
+            return fsi_fail(err, -FSIF_EINVAL, "'posix:' needs a directory");
+    } else {
+        strcpy(e->store, "posix");
+        words = value;
+    }
+    if (strcmp(e->store, "posix") != 0) {
+        if (strlen(words) > FSIF_DICT_VALUE_MAX)
+            return fsi_fail(err, -FSIF_EINVAL, "the words for store '%s' are longer than %u bytes",
+                            e->store, FSIF_DICT_VALUE_MAX);
+        for (const char *p = words; *p; p++)
+            if (*p < 0x20 || *p > 0x7e)
+                return fsi_fail(err, -FSIF_EINVAL, "the words for store '%s' are not plain ASCII",
+                                e->store);
+    } else if (strlen(words) >= PATH_MAX) {
+        return fsi_fail(err, -FSIF_EINVAL, "the directory's name is too long");
+    }
+    e->source = strdup(words);
+    return e->source ? 0 : fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+}
+
+static int add_id(struct fsi_ids *set, uint32_t id, struct fsi_error *err)
+{
+    if (set->n == MAX_IDS)
+        return fsi_fail(err, -FSIF_EINVAL, "more than %u ids are allowed", MAX_IDS);
+    uint32_t *ids = realloc(set->ids, (set->n + 1) * sizeof(*ids));
+    if (!ids)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    set->ids = ids;
+    set->ids[set->n++] = id;
+    return 0;
+}
+
+/* One or more ids, separated by blanks. */
+static int set_allowed(struct fsi_export *e, const char *value, int group, struct fsi_error *err)
+{
+    char word[256];
+    const char *p = value + strspn(value, " \t");
+    uint32_t id;
+    int rc = 0;
+
+    if (!*p)
+        return fsi_fail(err, -FSIF_EINVAL, "%s needs an id or a name",
+                        group ? "allow-gid" : "allow-uid");
+    while (*p && !rc) {
+        size_t len = strcspn(p, " \t");
+        if (len >= sizeof(word))
+            return fsi_fail(err, -FSIF_EINVAL, "'%.32s...' is too long for a name", p);
+        memcpy(word, p, len);
+        word[len] = '\0';
+        rc = group ? fsi_parse_gid(word, &id, err) : fsi_parse_uid(word, &id, err);
+        if (!rc)
+            rc = add_id(group ? &e->gids : &e->uids, id, err);
+        p += len;
+        p += strspn(p, " \t");
+    }
+    return rc;
+}
+
+static int set_map(struct fsi_export *e, const char *value, struct fsi_error *err)
+{
+    char user[256];
+    const char *colon = strchr(value, ':');
+    int rc;
+
+    if (!strcmp(value, "peer") || !strcmp(value, "daemon")) {
+        e->map = value[0] == 'p' ? FSI_MAP_PEER : FSI_MAP_DAEMON;
+        return 0;
+    }
+    if (!colon || (size_t)(colon - value) >= sizeof(user))
+        return fsi_fail(err, -FSIF_EINVAL, "map is 'peer', 'daemon' or UID:GID, not '%s'", value);
+    memcpy(user, value, (size_t)(colon - value));
+    user[colon - value] = '\0';
+    rc = fsi_parse_uid(user, &e->map_uid, err);
+    if (!rc)
+        rc = fsi_parse_gid(colon + 1, &e->map_gid, err);
+    e->map = FSI_MAP_IDS;
+    return rc;
+}
+
+static int set_flag(uint32_t *flag, const char *key, const char *value, struct fsi_error *err)
+{
+    if (!value)
+        *flag = 1;
+    else if (fsi_parse_bool(value, flag))
+        return fsi_fail(err, -FSIF_EINVAL, "%s is yes or no, not '%s'", key, value);
+    return 0;
+}
+
+static int set_number(uint32_t *number, const char *key, const char *value, uint32_t max,
+                      struct fsi_error *err)
+{
+    if (fsi_parse_u32(value, 1, max, number))
+        return fsi_fail(err, -FSIF_EINVAL, "%s is a number from 1 to %u, not '%s'", key, max,
+                        value);
+    return 0;
+}
+
+int fsi_export_set(struct fsi_export *e, const char *key, const char *value, struct fsi_error *err)
+{
+    unsigned k = 0;
+
+    while (k < KEY_COUNT && strcmp(keys[k].name, key) != 0)
+        k++;
+    if (k == KEY_COUNT)
+        return fsi_fail(err, -FSIF_ENOENT, "an export has no option '%s'", key);
+    if (!value && !keys[k].flag)
+        return fsi_fail(err, -FSIF_EINVAL, "option '%s' needs a value", key);
+    if ((e->seen_ & (1u << k)) && !keys[k].repeat)
+        return fsi_fail(err, -FSIF_EINVAL, "'%s' is given twice", key);
+    e->seen_ |= 1u << k;
+
+    switch ((enum key)k) {
+    case KEY_SOURCE:
+        return set_source(e, value, err);
+    case KEY_RO:
+        return set_flag(&e->read_only, key, value, err);
+    case KEY_SETID:
+        return set_flag(&e->setid, key, value, err);
+    case KEY_XDEV:
+        return set_flag(&e->xdev, key, value, err);
+    case KEY_ALLOW_UID:
+        return set_allowed(e, value, 0, err);
+    case KEY_ALLOW_GID:
+        return set_allowed(e, value, 1, err);
+    case KEY_MAP:
+        return set_map(e, value, err);
+    case KEY_SIZE:
+        if (fsi_parse_size(value, &e->max_bytes))
+            return fsi_fail(err, -FSIF_EINVAL,
+                            "size is a number of bytes, as 4096, 64K, 16M or 1G, not '%s'", value);
+        return 0;
+    case KEY_NODES:
+        return set_number(&e->max_nodes, key, value, UINT32_MAX, err);
+    case KEY_HANDLES:
+        return set_number(&e->max_handles, key, value, MAX_HANDLES, err);
+    case KEY_COUNT:
+        break;
+    }
+    return -FSIF_ENOENT;
+}
+
+int fsi_export_split(const char *text, char name[FSIF_EXPORT_NAME_MAX + 1], const char **rest,
+                     struct fsi_error *err)
+{
+    const char *equals = strchr(text, '=');
+
+    if (!equals)
+        return fsi_fail(err, -FSIF_EINVAL, "'%s' is not NAME=SOURCE[,OPTION...]", text);
+    size_t len = (size_t)(equals - text);
+    if (len > FSIF_EXPORT_NAME_MAX)
+        return fsi_fail(err, -FSIF_EINVAL, "the name of an export has at most %u bytes",
+                        FSIF_EXPORT_NAME_MAX);
+    memcpy(name, text, len);
+    name[len] = '\0';
+    *rest = equals + 1;
+    return 0;
+}
+
+/* Copy up to the next plain comma, taking escapes out. Returns where to go on; NULL: bad escape. */
+static const char *next_piece(const char *from, char *out)
+{
+    for (; *from && *from != ','; from++) {
+        if (*from == '\\') {
+            from++;
+            if (*from != ',' && *from != '\\')
+                return NULL;
+        }
+        *out++ = *from;
+    }
+    *out = '\0';
+    return from;
+}
+
+int fsi_export_keys(const char *rest, fsi_set_fn *set, void *arg, struct fsi_error *err)
+{
+    char *piece = malloc(strlen(rest) + 1);
+    int first = 1;
+    int rc;
+
+    if (!piece)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    do {
+        char *value = piece;
+
+        rest = next_piece(rest, piece);
+        if (!rest) {
+            rc = fsi_fail(err, -FSIF_EINVAL,
+                          "a backslash stands only before a comma or a backslash");
+            break;
+        }
+        if (!first) {
+            value = strchr(piece, '=');
+            if (value)
+                *value++ = '\0';
+            if (!*piece) {
+                rc = fsi_fail(err, -FSIF_EINVAL,
+                              "an option is empty (a comma in a source is '\\,')");
+                break;
+            }
+        }
+        rc = set(arg, first ? "source" : piece, value, err);
+        first = 0;
+    } while (!rc && *rest++ == ',');
+    free(piece);
+    return rc;
+}
+
+void fsi_export_fini(struct fsi_export *e)
+{
+    if (e->root_fd >= 0)
+        close(e->root_fd);
+    free(e->source);
+    free(e->uids.ids);
+    free(e->gids.ids);
+    memset(e, 0, sizeof(*e));
+    e->root_fd = -1;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_SERVER_EXPORTS_H
+#define FSI_SERVER_EXPORTS_H
+
+/* Exports: what they are, who may use them, and opening them. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <fsif/host.h>
+#include <fsif/negotiate.h>
+#include "text.h"
+
+#define FSI_MAX_EXPORTS 65536u
+
+/* Whom files made by a peer belong to */
+enum fsi_map {
+    FSI_MAP_PEER = 0, /* the peer's own uid and gid */
+    FSI_MAP_DAEMON = 1,
+    FSI_MAP_IDS = 2, /* map_uid and map_gid */
+};
+
+struct fsi_ids {
+    uint32_t *ids;
+    size_t n;
+};
+
+struct fsi_export {
+    char name[FSIF_EXPORT_NAME_MAX + 1];
+    char store[32];
+    char *source;        /* posix: the directory; others: the store's words */
+    struct fsi_ids uids; /* allowed; both empty: the daemon's own uid */
+    struct fsi_ids gids;
+    uint32_t read_only;
+    uint32_t setid;
+    uint32_t xdev;
+    uint32_t map; /* enum fsi_map */
+    uint32_t map_uid;
+    uint32_t map_gid;
+    uint32_t max_nodes;
+    uint32_t max_handles;
+    uint64_t max_bytes;
+    int root_fd;    /* posix: the directory, O_PATH; -1: not open, or another store */
+    uint32_t seen_; /* a bit for each key that was given */
+};
+
+/* What the daemon is, as far as access is concerned. */
+struct fsi_self {
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t overflow_uid; /* what ids of another user namespace look like: they prove nothing */
+    uint32_t overflow_gid;
+    int may_chown;
+};
+
+/** fsi_self_init - ask the kernel */
+void fsi_self_init(struct fsi_self *self);
+
+void fsi_export_init(struct fsi_export *e, const char *name);
+void fsi_export_fini(struct fsi_export *e);
+
+/**
+ * fsi_export_set - set a key of an export
+ *
+ * @value: NULL for a key without one, as "ro"
+ *
+ * Return: 0; -FSIF_ENOENT no such key; -FSIF_EINVAL bad value or given twice; -FSIF_ENOMEM
+ */
+int fsi_export_set(struct fsi_export *e, const char *key, const char *value, struct fsi_error *err);
+
+/**
+ * fsi_export_split - read `NAME=SOURCE[,KEY[=VALUE]...]`
+ *
+ * In SOURCE and VALUE `\,` is a comma and `\\` a backslash.
+ *
+ * @set: called with each piece: first "source" and then the keys, in order
+ *
+ * Return: 0, or what @set returned
+ */
+typedef int fsi_set_fn(void *arg, const char *key, const char *value, struct fsi_error *err);
+int fsi_export_split(const char *text, char name[FSIF_EXPORT_NAME_MAX + 1], const char **rest,
+                     struct fsi_error *err);
+int fsi_export_keys(const char *rest, fsi_set_fn *set, void *arg, struct fsi_error *err);
+
+/** fsi_export_check - does the export make sense for this daemon? Return: 0; -FSIF_EINVAL */
+int fsi_export_check(const struct fsi_export *e, const struct fsi_self *self,
+                     struct fsi_error *err);
+
+/**
+ * fsi_export_open - open the directory and try the store
+ *
+ * Return: 0; a negative FSIF_E* and @err
+ */
+int fsi_export_open(struct fsi_export *e, struct fsif_registry *registry, struct fsi_error *err);
+
+/** fsi_export_allows - Return: 1 if the peer may use the export, else 0 */
+int fsi_export_allows(const struct fsi_export *e, const struct fsi_self *self,
+                      const struct fsif_credentials *peer);
+
+/** fsi_export_owner - whom files that @peer makes belong to, as a store's configuration has it */
+void fsi_export_owner(const struct fsi_export *e, const struct fsi_self *self,
+                      const struct fsif_credentials *peer, struct fsif_store_config *out);
+
+/**
+ * fsi_exports_page - a page of the exports that a peer may use, as the answer to its offer
+ *
+ * @exports: sorted by name
+ * @after:   the last name of the page before; "" for the first page
+ *
+ * Return: number of exports in @answer
+ */
+unsigned fsi_exports_page(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
+                          const struct fsif_credentials *peer, const char *after,
+                          struct fsif_dict *answer);
+
+/** fsi_exports_find - by name, among sorted exports. Return: NULL if there is none */
+const struct fsi_export *fsi_exports_find(const struct fsi_export *exports, size_t n,
+                                          const char *name);
+
+#endif

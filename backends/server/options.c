@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <fsif/host.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LISTEN 64u
+
+/* The global keys that are numbers. */
+static const struct {
+    const char *name;
+    size_t offset;
+    uint32_t min;
+    uint32_t max;
+    uint32_t standard;
+} numbers[] = {
+    {"max-sessions", offsetof(struct fsi_options, max_sessions), 1, 65536, 256},
+    {"max-sessions-per-peer", offsetof(struct fsi_options, max_sessions_per_peer), 1, 65536, 128},
+    {"max-pages", offsetof(struct fsi_options, max_pages), 2, 262144, 4096},
+    {"stop-timeout", offsetof(struct fsi_options, stop_timeout), 0, 86400, 10},
+    {"handshake-timeout", offsetof(struct fsi_options, handshake_timeout), 1, 3600, 10},
+    {"threads", offsetof(struct fsi_options, threads), 1, 256, 32},
+    {"slow-threshold", offsetof(struct fsi_options, slow_threshold), 1, 60000, 2},
+};
+#define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+#define SEEN_LOG_LEVEL (1u << NUMBERS)
+#define SEEN_PLUGIN_DIR (1u << (NUMBERS + 1))
+
+static uint32_t *number_at(struct fsi_options *o, size_t i)
+{
+    return (uint32_t *)(void *)((char *)o + numbers[i].offset);
+}
+
+void fsi_options_init(struct fsi_options *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->log_level = FSIF_LOG_INFO;
+    for (size_t i = 0; i < NUMBERS; i++)
+        *number_at(o, i) = numbers[i].standard;
+}
+
+void fsi_options_fini(struct fsi_options *o)
+{
+    for (size_t i = 0; i < o->nlisten; i++)
+        free(o->listen[i]);
+    for (size_t i = 0; i < o->nexports; i++)
+        fsi_export_fini(&o->exports[i]);
+    free(o->listen);
+    free(o->exports);
+    free(o->plugin_dir);
+    memset(o, 0, sizeof(*o));
+}
+
+void fsi_options_next_source(struct fsi_options *o)
+{
+    o->seen_ = 0;
+}
+
+static int set_log_level(struct fsi_options *o, const char *value, struct fsi_error *err)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+
+    for (uint32_t i = 0; i < 4; i++) {
+        if (!strcmp(value, levels[i])) {
+            o->log_level = i;
+            return 0;
+        }
+    }
+    return fsi_fail(err, -FSIF_EINVAL, "log-level is error, warning, info or debug, not '%s'",
+                    value);
+}
+
+/* Kept as an absolute path, because workers have a folder of their own. */
+static int set_plugin_dir(struct fsi_options *o, const char *value, struct fsi_error *err)
+{
+    char *dir = *value ? realpath(value, NULL) : strdup("");
+
+    if (!dir)
+        return fsi_fail(err, -FSIF_EINVAL, "plugin-dir '%s' is not there", value);
+    free(o->plugin_dir);
+    o->plugin_dir = dir;
+    return 0;
+}
+
+static int first_time(struct fsi_options *o, uint32_t bit, const char *key, struct fsi_error *err)
+{
+    if (o->seen_ & bit)
+        return fsi_fail(err, -FSIF_EINVAL, "'%s' is given twice", key);
+    o->seen_ |= bit;
+    return 0;
+}
+
+int fsi_options_set(struct fsi_options *o, const char *key, const char *value,
+                    struct fsi_error *err)
+{
+    int rc;
+
+    if (!strcmp(key, "log-level")) {
+        rc = first_time(o, SEEN_LOG_LEVEL, key, err);
+        return rc ? rc : set_log_level(o, value, err);
+    }
+    if (!strcmp(key, "plugin-dir")) {
+        rc = first_time(o, SEEN_PLUGIN_DIR, key, err);
+        return rc ? rc : set_plugin_dir(o, value, err);
+    }
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (strcmp(key, numbers[i].name) != 0)
+            continue;
+        rc = first_time(o, 1u << i, key, err);
+        if (!rc && fsi_parse_u32(value, numbers[i].min, numbers[i].max, number_at(o, i)))
+            rc = fsi_fail(err, -FSIF_EINVAL, "%s is a number from %u to %u, not '%s'", key,
+                          numbers[i].min, numbers[i].max, value);
+        return rc;
+    }
+    return fsi_fail(err, -FSIF_ENOENT, "there is no option '%s'", key);
+}
+
+int fsi_options_listen(struct fsi_options *o, const char *address, struct fsi_error *err)
+{
+    char name[32];
+    const char *rest;
+
+    if (fsif_address_split(address, name, &rest))
+        return fsi_fail(err, -FSIF_EINVAL, "'%s' is not an address TRANSPORT:REST, as shm:PATH",
+                        address);
+    for (size_t i = 0; i < o->nlisten; i++)
+        if (!strcmp(o->listen[i], address))
+            return fsi_fail(err, -FSIF_EINVAL, "address '%s' is given twice", address);
+    if (o->nlisten == MAX_LISTEN)
+        return fsi_fail(err, -FSIF_EINVAL, "more than %u addresses", MAX_LISTEN);
+    char **list = realloc(o->listen, (o->nlisten + 1) * sizeof(*list));
+    if (!list)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    o->listen = list;
+    o->listen[o->nlisten] = strdup(address);
+    if (!o->listen[o->nlisten])
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    o->nlisten++;
+    return 0;
+}
+
+int fsi_options_export(struct fsi_options *o, const char *name, struct fsi_export **out,
+                       struct fsi_error *err)
+{
+    if (!fsif_export_name_valid(name))
+        return fsi_fail(err, -FSIF_EINVAL,
+                        "'%s' is not a name for an export: 1 to %u of A-Z a-z 0-9 . _ -, not "
+                        "starting with . or -",
+                        name, FSIF_EXPORT_NAME_MAX);
+    for (size_t i = 0; i < o->nexports; i++)
+        if (!strcmp(o->exports[i].name, name))
+            return fsi_fail(err, -FSIF_EINVAL, "there are two exports '%s'", name);
+    if (o->nexports == FSI_MAX_EXPORTS)
+        return fsi_fail(err, -FSIF_EINVAL, "more than %u exports", FSI_MAX_EXPORTS);
+    struct fsi_export *list = realloc(o->exports, (o->nexports + 1) * sizeof(*list));
+    if (!list)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    o->exports = list;
+    *out = &list[o->nexports++];
+    fsi_export_init(*out, name);
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct fsi_export *x = a;
+    const struct fsi_export *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+int fsi_options_finish(struct fsi_options *o, struct fsi_error *err)
+{
+    if (!o->nlisten)
+        return fsi_fail(err, -FSIF_EINVAL, "no address to listen at: give one with -l");
+    if (!o->nexports)
+        return fsi_fail(err, -FSIF_EINVAL, "nothing to serve: give an export with -e");
+    qsort(o->exports, o->nexports, sizeof(*o->exports), by_name);
+    return 0;
+}

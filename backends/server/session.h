@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_SERVER_SESSION_H
+#define FSI_SERVER_SESSION_H
+
+/* A worker's one session: the handshake with its peer, and what it stands on afterwards. */
+
+#include <pthread.h>
+#include <fsif/backend.h>
+#include <fsif/host.h>
+#include "control.h"
+
+struct fsi_session {
+    struct fsif_log log;
+    pthread_mutex_t log_lock; /* the hooks run on the queue's threads */
+    int control;
+    struct fsi_hello hello;
+    struct fsif_registry *registry;
+    const struct fsif_transport *transport;
+    struct fsif_session *peer;
+    struct fsi_opening opening;
+    const struct fsif_store_ops *ops;
+    struct fsif_store *store;
+    void *ring;
+    uint32_t ring_pages;
+    void *state; /* the engine's; a mapping of its own, which a successor could share */
+    size_t state_size;
+    struct fsif_hooks hooks;
+    struct fsif_backend backend;
+    int running; /* the engine is */
+    int stop;    /* the supervisor wants no session any more */
+};
+
+/**
+ * fsi_session_import - read the hello message and take the peer over
+ *
+ * @plugin_dir: as fsif_registry_create()
+ *
+ * Return: FSI_END_OK or why the worker ends
+ */
+enum fsi_end fsi_session_import(struct fsi_session *s, const char *plugin_dir);
+
+/**
+ * fsi_session_handshake - answer the peer's offers until one of them starts the session
+ *
+ * Return: FSI_END_OK and @s->running is set: serve; FSI_END_OK and it is not: the peer only looked
+ *         at the exports, or the daemon stops; else why the worker ends
+ */
+enum fsi_end fsi_session_handshake(struct fsi_session *s);
+
+/** fsi_session_fini - close everything; no queue may run */
+void fsi_session_fini(struct fsi_session *s);
+
+#endif
