@@ -16,8 +16,10 @@ function(fsif_library)
   set_target_properties(${L_NAME} PROPERTIES SOVERSION 0 VERSION ${PROJECT_VERSION}
     EXPORT_NAME ${L_EXPORT} LINK_DEPENDS ${L_VERSION_MAP})
   set_target_properties(${L_NAME}_static PROPERTIES EXPORT_NAME ${L_EXPORT}_static)
-  target_link_options(${L_NAME} PRIVATE -Wl,--version-script=${L_VERSION_MAP} -Wl,--no-undefined
-    $<$<BOOL:${FSIF_SANITIZE}>:-Wl,-z,undefs>)
+  target_link_options(${L_NAME} PRIVATE -Wl,--version-script=${L_VERSION_MAP} -Wl,--no-undefined)
+  if(FSIF_SANITIZE) # the run-time's symbols come with the program
+    target_link_options(${L_NAME} PRIVATE -Wl,-z,undefs)
+  endif()
   target_link_libraries(${L_NAME} PRIVATE $<BUILD_INTERFACE:fsif_flags>)
   target_link_libraries(${L_NAME}_static PUBLIC $<BUILD_INTERFACE:fsif_flags>)
   foreach(t ${L_NAME} ${L_NAME}_static)
