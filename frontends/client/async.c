@@ -77,7 +77,7 @@ static int make_poll_fd(struct fsif_client *cl)
         close(fd);
         fd = -1;
     }
-    return fd < 0 ? fsif_errno_from_host(errno) : fd;
+    return fd < 0 ? -fsif_errno_from_host(errno) : fd;
 }
 
 int fsif_client_fd(struct fsif_client *cl)

@@ -103,7 +103,7 @@ static int make_alive_page(struct fsif_client *cl)
         return -FSIF_ENOMEM;
     cl->alive = page;
     if (madvise(page, size, MADV_WIPEONFORK) != 0)
-        return fsif_errno_from_host(errno);
+        return -fsif_errno_from_host(errno);
     *page = 1;
     return 0;
 }
@@ -117,7 +117,7 @@ static int make_local(struct fsif_client *cl)
     cl->event_fd = -1;
     cl->peer_fd = -1;
     cl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    err = cl->wake_fd < 0 ? fsif_errno_from_host(errno) : 0;
+    err = cl->wake_fd < 0 ? -fsif_errno_from_host(errno) : 0;
     pthread_mutex_init(&cl->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_cond_init(&cl->idle, &attr);
