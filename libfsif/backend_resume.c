@@ -40,21 +40,17 @@ static uint32_t index_for_answer(const struct fsi_backend_view *v)
 static void recover_handles(const struct fsif_backend *be, const struct fsi_backend_view *v)
 {
     uint32_t at = 0;
-    uint32_t open = 0;
     uint32_t handle;
     uint64_t file;
     int closed;
 
     fsi_handles_recover(&v->handles);
+    fsi_store_relaxed(&v->state->open, 0);
     while (fsi_handles_next(&v->handles, &at, &handle, &file, &closed)) {
-        if (closed) {
-            (void)be->config_.store_ops->close(be->config_.store, file);
-            fsi_handles_free(&v->handles, handle);
-        } else {
-            open++;
-        }
+        fsi_fetch_add(&v->state->open, 1);
+        if (closed)
+            (void)fsi_backend_let_go(be, v, handle);
     }
-    fsi_store_relaxed(&v->state->open, open);
 }
 
 static void answer_interrupted(const struct fsif_backend *be, const struct fsi_backend_view *v,
@@ -111,12 +107,14 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
         return -FSIF_EINVAL;
     fsi_backend_look(be, &v);
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
-    fsi_store_relaxed(&v.state->producer.token, 0);
+    fsi_producer_recover(&v.responses, &v.state->producer);
     fsi_store_relaxed(&v.state->busy, 0);
     fsi_streams_forget(&v.streams);
     recover_handles(be, &v);
     count = recover_ids(be, &v);
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
-    fsi_backend_publish(be, &v);
+    (void)fsi_producer_publish(&v.responses, &v.state->producer, v.ready);
+    /* Also for what the dead process published: it may not have come to ring. */
+    (void)c->transport->notify(c->session, c->queue);
     return count;
 }

@@ -163,8 +163,16 @@ static void report(const struct fsif_frontend *fe, uint32_t id, const struct fsi
 
 static void free_id(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
 {
-    fsi_store_seq(&v->ids[id].word,
-                  FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
+    fsi_store_seq(&v->ids[id].word, FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
+    fsi_freelist_put(&v->state->free, v->freewords, id);
+}
+
+/* The same for the id whose response is being taken: a successor must find the response taken and
+ * the id free, or neither, and nobody may get the id before. */
+static void free_taken_id(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+{
+    fsi_store_seq(&v->ids[id].word, FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
+    fsi_store_seq(&v->state->taking, 0);
     fsi_freelist_put(&v->state->free, v->freewords, id);
 }
 
@@ -259,6 +267,9 @@ int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
     report(fe, id, call, 1);
     fsi_store_seq(&v.ids[id].word, word | FSI_CALL_INFLIGHT);
     if (fsif_frontend_dead(fe) && claim(&v, id, word | FSI_CALL_INFLIGHT)) {
+        fsi_memset(&call->result, 0, sizeof(call->result));
+        call->result.value = -FSIF_EPROTO;
+        report(fe, id, call, 0);
         free_id(&v, id, word);
         return -FSIF_EPROTO;
     }
@@ -341,12 +352,28 @@ static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_fron
         fsi_memset(&call->result, 0, sizeof(call->result));
         call->result.value = -FSIF_EIO;
     }
-    fsi_store_relaxed(&v->state->taking, 0);
-    free_id(v, id, word);
+    free_taken_id(v, id, word);
     report(fe, id, call, 0);
     call->done(call);
     *ran = 1;
     return bad;
+}
+
+static int is_due(enum fsi_frontend_stage stage)
+{
+    return stage == FSI_CALL_INFLIGHT || stage == FSI_CALL_CLAIMED || stage == FSI_CALL_ABANDONED;
+}
+
+/* Whether the request of @id, which is under way, can have been seen by the backend. */
+static int was_published(const struct fsi_frontend_view *v, uint32_t id)
+{
+    const struct fsi_frontend_id *e = &v->ids[id];
+    uint32_t published;
+
+    if (!fsi_load_acquire(&e->placed))
+        return 0;
+    published = fsi_load_relaxed(&v->state->producer.published);
+    return e->index - published >= fsi_load_relaxed(&v->state->producer.reserved) - published;
 }
 
 /* Match a response to its request, whatever became of that. */
@@ -357,6 +384,8 @@ static enum fsif_poison settle(struct fsif_frontend *fe, const struct fsi_fronte
         uint32_t word = fsi_load_seq(&v->ids[id].word);
         uint32_t generation = FSI_CALL_GENERATION(word);
 
+        if (!is_due(FSI_CALL_STAGE(word)) || !was_published(v, id))
+            return FSIF_POISON_ID_IDLE;
         switch (FSI_CALL_STAGE(word)) {
         case FSI_CALL_INFLIGHT:
             if (!fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_COMPLETING))
@@ -369,10 +398,9 @@ static enum fsif_poison settle(struct fsif_frontend *fe, const struct fsi_fronte
             return FSIF_POISON_NONE;
         case FSI_CALL_ABANDONED:
             fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
-            fsi_store_relaxed(&v->state->taking, 0);
-            free_id(v, id, word);
+            free_taken_id(v, id, word);
             return FSIF_POISON_NONE;
-        default:
+        default: /* is_due() left no other */
             return FSIF_POISON_ID_IDLE;
         }
     }
@@ -388,7 +416,7 @@ static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_vie
     uint32_t id;
     int got;
 
-    got = fsi_consumer_peek(&v->responses, &st->consumer, next, slot);
+    got = fsi_consumer_peek(&v->responses, &st->consumer, &st->consumer.next, slot);
     if (got < 0) {
         fsif_frontend_shutdown(fe, FSIF_POISON_INDEX);
         return -FSIF_EPROTO;

@@ -48,8 +48,11 @@ static int recover_ring(const struct fsif_frontend *fe, const struct fsi_fronten
         fsi_store_relaxed(&e->placed, 1);
         fsi_producer_ready(&v->requests, v->ready, i, e->slot);
     }
-    fsi_store_relaxed(&p->token, 0);
-    fsi_frontend_publish(fe, v);
+    fsi_producer_recover(&v->requests, p);
+    (void)fsi_producer_publish(&v->requests, p, v->ready);
+    /* Also for what the dead process published: it may not have come to ring. */
+    if (fe->config_.transport)
+        (void)fe->config_.transport->notify(fe->config_.session, fe->config_.queue);
     return 0;
 }
 

@@ -129,13 +129,21 @@ int fsi_producer_publish(const struct fsi_ring *r, struct fsi_producer *p,
     return ring;
 }
 
+void fsi_producer_recover(const struct fsi_ring *r, struct fsi_producer *p)
+{
+    fsi_store_relaxed(&p->token, 0);
+    /* It may have noted the index and not told the peer. */
+    fsi_store_seq(r->prod, fsi_load_relaxed(&p->published));
+}
+
 void fsi_consumer_init(struct fsi_consumer *c, uint32_t first)
 {
     fsi_store_relaxed(&c->next, first);
     c->seen = first;
 }
 
-int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c, uint32_t floor, void *slot)
+int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c,
+                      const struct fsif_shared_u32 *floor, void *slot)
 {
     uint32_t next = fsi_load_relaxed(&c->next);
 
@@ -144,7 +152,7 @@ int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c, uint32_t
 
         if (prod == next)
             return 0;
-        if (prod - next > r->nslots || prod - floor > r->nslots)
+        if (prod - next > r->nslots || prod - fsi_load_relaxed(floor) > r->nslots)
             return -FSIF_EPROTO;
         c->seen = prod;
     }

@@ -62,17 +62,22 @@ void fsi_producer_ready(const struct fsi_ring *r, struct fsif_shared_u32 *ready,
 int fsi_producer_publish(const struct fsi_ring *r, struct fsi_producer *p,
                          struct fsif_shared_u32 *ready);
 
+/** fsi_producer_recover - go on after a process that died while it published; publish next */
+void fsi_producer_recover(const struct fsi_ring *r, struct fsi_producer *p);
+
 void fsi_consumer_init(struct fsi_consumer *c, uint32_t first);
 
 /**
  * fsi_consumer_peek - copy the next slot in, without taking it
  *
  * @floor: the peer may have produced at most nslots entries beyond it: the responder's own
- *         published index, or the consumer's next
+ *         published index, or the consumer's next. It is read after the peer's index: a peer that
+ *         answers a response at once is never judged by what was published before it.
  *
  * Return: 1; 0 nothing there; -FSIF_EPROTO the peer's index is out of range
  */
-int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c, uint32_t floor, void *slot);
+int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c,
+                      const struct fsif_shared_u32 *floor, void *slot);
 
 /** fsi_consumer_take - the slot that was peeked at is done with */
 void fsi_consumer_take(struct fsi_consumer *c);
