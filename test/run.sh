@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Everything that is checked, in stages, each timed. `test/run.sh --help` says how to run a part.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+build=${FSIF_BUILD_ROOT:-$root/build}
+jobs=$(nproc)
+fuzz_seconds=${FSIF_FUZZ_SECONDS:-60}
+stages="packages dev lint clang asan tsan i386 install coverage fuzz mutants"
+log=$build/log
+tally=$log/tally
+
+usage() {
+    cat <<END
+usage: test/run.sh [--fast] [--stage NAME]... [--list]
+  --stage NAME  run only this stage (and others named so)
+  --fast        leave out fuzz, mutants and coverage
+  --list        print the stages
+  --help        this
+environment: FSIF_BUILD_ROOT    where to build (default: build/ in the source tree)
+             FSIF_FUZZ_SECONDS  of each fuzz target (default: 60)
+END
+}
+
+# --- results -------------------------------------------------------------------------------
+
+# note pass|fail|skip NAME [WHY]: one line of the tally
+note() {
+    printf '%s\t%s\t%s\n' "$1" "$2" "${3-}" >>"$tally"
+}
+
+# check NAME COMMAND...: run it with its output in a log; a failure shows the log's end
+check() {
+    local name=$1 file=$log/$1.log
+    shift
+    if "$@" >"$file" 2>&1; then
+        note pass "$name"
+        return 0
+    fi
+    note fail "$name" "see $file"
+    echo "FAILED: $name ($*)"
+    tail -n "${FSIF_TAIL:-60}" "$file"
+    return 1
+}
+
+# configure PRESET [OPTION...] and build it
+make_build() {
+    local preset=$1
+    shift
+    check "configure.$preset" cmake --preset "$preset" -B "$build/$preset" "$@" || return 1
+    check "build.$preset" cmake --build "$build/$preset" -j "$jobs"
+}
+
+# run_ctest PRESET [CTEST ARGUMENT...]
+run_ctest() {
+    local preset=$1 file=$log/ctest.$1.log xml=$log/ctest.$1.xml
+    shift
+    rm -f "$xml"
+    (cd "$build/$preset" && $runner ctest --output-on-failure -j "$jobs" --output-junit "$xml" \
+        --no-tests=error "$@") >"$file" 2>&1
+    local rc=$?
+    sed -n '/% tests passed/,$p' "$file"
+    python3 "$root/test/support/tally.py" "$preset" "$xml" >>"$tally" ||
+        note fail "ctest.$preset" "no results, see $file"
+    [ $rc = 0 ] && return 0
+    grep -v '\bPassed\b' "$file" | tail -n 200
+    return 1
+}
+
+# ThreadSanitizer of this age wants fewer random address bits than newer kernels give.
+tsan_runner() {
+    local bits
+    bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)
+    if [ "$bits" -gt 28 ] && setarch "$(uname -m)" -R true 2>/dev/null; then
+        echo "setarch $(uname -m) -R"
+    fi
+}
+runner=
+
+# --- stages --------------------------------------------------------------------------------
+
+stage_packages() {
+    check packages test/packages.sh --install
+}
+
+# gcc, warnings are errors, all tests: the models and the replay of the fuzz corpus among them
+stage_dev() {
+    make_build dev && run_ctest dev -LE install
+}
+
+stage_lint() {
+    check lint.scripts sh -c 'git ls-files -co --exclude-standard "*.sh" .ci/run | xargs shellcheck -x'
+    check lint.format sh -c \
+        'git ls-files -co --exclude-standard "*.c" "*.h" | xargs clang-format --dry-run -Werror'
+    [ -e "$build/dev/compile_commands.json" ] || check configure.dev cmake --preset dev -B "$build/dev"
+    check lint.tidy test/layers/tidy.sh "$build/dev"
+}
+
+stage_clang() {
+    make_build clang
+}
+
+stage_asan() {
+    make_build asan && run_ctest asan -LE 'install|model|source|nosan'
+}
+
+stage_tsan() {
+    runner=$(tsan_runner)
+    make_build tsan && run_ctest tsan -LE 'install|model|source|fuzz|hostile|nosan|notsan'
+    runner=
+}
+
+# a 32-bit client against a 64-bit daemon
+stage_i386() {
+    make_build i386 && run_ctest i386 -LE 'install|model|source'
+}
+
+stage_install() {
+    check configure.dev cmake --preset dev -B "$build/dev" && run_ctest dev -L install
+}
+
+stage_coverage() {
+    make_build coverage && run_ctest coverage -LE 'install|model|source|fuzz|nocov'
+    check coverage test/coverage.sh "$build/coverage"
+    cat "$log/coverage.log"
+}
+
+stage_fuzz() {
+    make_build fuzz || return 1
+    FSIF_TAIL=200 check fuzz test/fuzz/run.sh "$build/fuzz" "$fuzz_seconds"
+    sed -n '/^target/p' "$log/fuzz.log"
+}
+
+stage_mutants() {
+    FSIF_TAIL=200 check mutants test/mutants.sh --build "$build/mutants"
+    tail -n 1 "$log/mutants.log"
+}
+
+# --- main ----------------------------------------------------------------------------------
+
+chosen=
+fast=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --stage)
+        [ $# -ge 2 ] || { usage >&2; exit 2; }
+        case " $stages " in
+        *" $2 "*) chosen="$chosen $2" ;;
+        *) echo "run.sh: no stage '$2'; there are: $stages" >&2; exit 2 ;;
+        esac
+        shift 2
+        ;;
+    --fast) fast=1; shift ;;
+    --list) for s in $stages; do echo "$s"; done; exit 0 ;;
+    --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+    esac
+done
+if [ -z "$chosen" ]; then
+    chosen=$stages
+    [ -z "$fast" ] || chosen="packages dev lint clang asan tsan i386 install"
+fi
+
+mkdir -p "$log"
+: >"$tally"
+times=
+for s in $chosen; do
+    echo "== $s"
+    began=$SECONDS
+    failures=$(grep -c ^fail "$tally")
+    "stage_$s"
+    state=ok
+    [ "$(grep -c ^fail "$tally")" = "$failures" ] || state=FAILED
+    times="$times$(printf '%-10s %5d s  %s' "$s" $((SECONDS - began)) "$state")"$'\n'
+done
+
+echo
+echo "stage        time"
+printf '%s' "$times"
+printf '%-10s %5d s\n\n' all $SECONDS
+awk -F'\t' '$1 == "skip" { print "skipped: " $2 ": " $3 }' "$tally"
+awk -F'\t' '$1 == "fail" { print "failed: " $2 ($3 ? ": " $3 : "") }' "$tally"
+passed=$(grep -c ^pass "$tally")
+failed=$(grep -c ^fail "$tally")
+skipped=$(grep -c ^skip "$tally")
+echo "$passed passed, $failed failed, $skipped skipped"
+tests=$(grep -c $'^pass\t[a-z0-9]*/' "$tally")
+case " $chosen " in
+*" dev "* | *" asan "* | *" tsan "* | *" i386 "*)
+    [ "$tests" -gt 0 ] || { echo "run.sh: no test ran" >&2; exit 1; }
+    ;;
+esac
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
