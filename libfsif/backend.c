@@ -221,6 +221,14 @@ static int gives_handle(const struct fsif_op *op)
            (op->type == FSIF_OP_CREATE && !(op->flags & FSIF_CREATE_DIRECTORY));
 }
 
+/* A store that answers more than was asked for: never a reason to copy more to the peer. */
+static int is_overlong(const struct fsif_op *op, const struct fsif_result *result)
+{
+    if (op->type == FSIF_OP_READ || op->type == FSIF_OP_WRITE)
+        return result->value > 0 && (uint64_t)result->value > op->length;
+    return op->type == FSIF_OP_LIST && result->used > FSIF_PAGE_SIZE;
+}
+
 void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
                            const struct fsif_result *result, uint64_t file)
 {
@@ -231,6 +239,8 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
 
     fsi_backend_look(be, &v);
     e = &v.ids[rq->id];
+    if (is_overlong(&rq->op, &r))
+        r.value = -FSIF_EIO;
     if (r.value >= 0 && gives_handle(&rq->op))
         r.value = give_handle(be, &v, file);
     err = answer_page(be, &v, rq, &r);
@@ -338,7 +348,7 @@ int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq)
 
     fsi_backend_look(be, &v);
     for (;;) {
-        uint32_t floor = fsi_load_relaxed(&v.state->producer.published);
+        const struct fsif_shared_u32 *floor = &v.state->producer.published;
         enum fsif_poison bad = FSIF_POISON_INDEX;
         int got;
 
@@ -355,20 +365,6 @@ int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq)
         }
         if (bad)
             fsif_backend_poison(be, bad);
-    }
-}
-
-int fsif_backend_serve(struct fsif_backend *be, struct fsif_fetched *rq)
-{
-    int count = 0;
-
-    for (;;) {
-        int got = fsif_backend_fetch(be, rq);
-
-        if (got <= 0)
-            return got < 0 ? got : count;
-        fsif_backend_execute(be, rq);
-        count++;
     }
 }
 

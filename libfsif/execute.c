@@ -95,3 +95,17 @@ void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq)
         result.value = on_path(&j, &file);
     fsif_backend_complete(be, rq, &result, file);
 }
+
+int fsif_backend_serve(struct fsif_backend *be, struct fsif_fetched *rq)
+{
+    int count = 0;
+
+    for (;;) {
+        int got = fsif_backend_fetch(be, rq);
+
+        if (got <= 0)
+            return got < 0 ? got : count;
+        fsif_backend_execute(be, rq);
+        count++;
+    }
+}
