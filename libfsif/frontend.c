@@ -359,17 +359,14 @@ static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_fron
     return bad;
 }
 
-static int is_due(enum fsi_frontend_stage stage)
-{
-    return stage == FSI_CALL_INFLIGHT || stage == FSI_CALL_CLAIMED || stage == FSI_CALL_ABANDONED;
-}
-
-/* Whether the request of @id, which is under way, can have been seen by the backend. */
-static int was_published(const struct fsi_frontend_view *v, uint32_t id)
+/* Whether an answer is due: the request is under way and the backend can have seen it. */
+static int is_due(const struct fsi_frontend_view *v, uint32_t id, enum fsi_frontend_stage stage)
 {
     const struct fsi_frontend_id *e = &v->ids[id];
     uint32_t published;
 
+    if (stage != FSI_CALL_INFLIGHT && stage != FSI_CALL_CLAIMED && stage != FSI_CALL_ABANDONED)
+        return 0;
     if (!fsi_load_acquire(&e->placed))
         return 0;
     published = fsi_load_relaxed(&v->state->producer.published);
@@ -383,25 +380,22 @@ static enum fsif_poison settle(struct fsif_frontend *fe, const struct fsi_fronte
     for (;;) {
         uint32_t word = fsi_load_seq(&v->ids[id].word);
         uint32_t generation = FSI_CALL_GENERATION(word);
+        enum fsi_frontend_stage stage = FSI_CALL_STAGE(word);
 
-        if (!is_due(FSI_CALL_STAGE(word)) || !was_published(v, id))
+        if (!is_due(v, id, stage))
             return FSIF_POISON_ID_IDLE;
-        switch (FSI_CALL_STAGE(word)) {
-        case FSI_CALL_INFLIGHT:
-            if (!fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_COMPLETING))
-                continue;
-            return complete(fe, v, id, word, slot, ran);
-        case FSI_CALL_CLAIMED: /* its claimer frees it */
+        if (stage == FSI_CALL_INFLIGHT) {
+            if (fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_COMPLETING))
+                return complete(fe, v, id, word, slot, ran);
+        } else if (stage == FSI_CALL_CLAIMED) { /* its claimer frees it */
             if (!fsi_cas(&v->ids[id].word, word, generation | FSI_CALL_ANSWERED))
                 continue;
             fsi_store_relaxed(&v->state->taking, 0);
             return FSIF_POISON_NONE;
-        case FSI_CALL_ABANDONED:
+        } else {
             fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
             free_taken_id(v, id, word);
             return FSIF_POISON_NONE;
-        default: /* is_due() left no other */
-            return FSIF_POISON_ID_IDLE;
         }
     }
 }

@@ -83,6 +83,7 @@ void fsi_handles_recover(const struct fsi_handles *h)
         uint32_t word = fsi_load_relaxed(&h->table[i].word);
 
         word &= word & ENDING ? 0 : OPEN | CLOSED;
+        word |= word & CLOSED ? 1 : 0;
         fsi_store_relaxed(&h->table[i].word, word);
         if (!word)
             continue;

@@ -41,7 +41,11 @@ int fsi_handles_close(const struct fsi_handles *h, uint32_t handle);
 int fsi_handles_put(const struct fsi_handles *h, uint32_t handle);
 void fsi_handles_free(const struct fsi_handles *h, uint32_t handle);
 
-/** fsi_handles_recover - after a process died: forget holds, rebuild the free numbers */
+/**
+ * fsi_handles_recover - after a process died: forget its holds, rebuild the free numbers
+ *
+ * A handle that was closed while held is left with one hold, the caller's, to end with a put.
+ */
 void fsi_handles_recover(const struct fsi_handles *h);
 
 /**
