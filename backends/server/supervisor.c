@@ -84,7 +84,7 @@ static void on_peer(uv_poll_t *poll, int status, int events)
         if (rc == -FSIF_EAGAIN)
             return;
         if (rc) {
-            fsif_log_limited(&sv->peer_log, FSIF_LOG_ERROR, "accept-failed", "address", l->address,
+            fsif_log_limited(&sv->fault_log, FSIF_LOG_ERROR, "accept-failed", "address", l->address,
                              "reason", fsif_strerror(rc), (const char *)NULL);
             if (rc == -FSIF_EMFILE || rc == -FSIF_ENFILE)
                 drop_one(l);
@@ -346,6 +346,7 @@ int fsi_supervisor_run(struct fsi_options *options, struct fsi_error *err)
     sv.options = options;
     sv.program_fd = sv.reserve_fd = -1;
     fsif_log_init(&sv.log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
+    fsif_log_init(&sv.fault_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     fsif_log_init(&sv.peer_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     if (uv_loop_init(&sv.loop)) {
         fsi_fail(err, -FSIF_ENOMEM, "cannot start an event loop");

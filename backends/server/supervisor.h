@@ -27,8 +27,9 @@ struct fsi_supervisor {
     struct fsi_options *options;
     struct fsi_self self;
     struct fsif_registry *registry;
-    struct fsif_log log;      /* the daemon's own life */
-    struct fsif_log peer_log; /* whatever peers cause: limited on its own */
+    struct fsif_log log;       /* the daemon's own life */
+    struct fsif_log peer_log;  /* what peers cause in good order: limited on its own */
+    struct fsif_log fault_log; /* and what they do wrong, so that it does not hide the other */
     uv_loop_t loop;
     uv_signal_t term;
     uv_signal_t interrupt;

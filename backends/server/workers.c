@@ -65,14 +65,16 @@ static void describe(const struct fsif_credentials *who, char *out, size_t size)
 static void log_worker(struct fsi_worker *w, int level, const char *event, const char *export_name,
                        const char *reason)
 {
+    struct fsi_supervisor *sv = w->supervisor;
     char id[16];
     char peer[64];
 
     snprintf(id, sizeof(id), "%u", w->session);
     describe(&w->who, peer, sizeof(peer));
-    fsif_log_limited(&w->supervisor->peer_log, level, event, "session", id, "transport",
-                     w->transport->name, "peer", peer, "export", export_name,
-                     reason ? "reason" : (const char *)NULL, reason, (const char *)NULL);
+    fsif_log_limited(level <= FSIF_LOG_WARNING ? &sv->fault_log : &sv->peer_log, level, event,
+                     "session", id, "transport", w->transport->name, "peer", peer, "export",
+                     export_name, reason ? "reason" : (const char *)NULL, reason,
+                     (const char *)NULL);
 }
 
 static void log_exit(struct fsi_worker *w, int64_t status, int signal_number)
@@ -144,7 +146,7 @@ static const struct fsi_export *look_up(struct fsi_worker *w, const char *name)
 
     if (e && fsi_export_allows(e, &sv->self, &w->who))
         return e;
-    log_worker(w, FSIF_LOG_INFO, "denied", name, e ? "not allowed" : "no such export");
+    log_worker(w, FSIF_LOG_WARNING, "denied", name, e ? "not allowed" : "no such export");
     return NULL;
 }
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may use which export of the daemon. */
+#include <check.h>
+#include <fsif/error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "exports.h"
+
+static struct fsi_export export;
+static struct fsi_error err;
+static const struct fsi_self root = {0, 0, 65534, 65533, 1};
+static const struct fsi_self user = {1000, 1000, 65534, 65533, 0};
+
+static void setup(void)
+{
+    fsi_export_init(&export, "x");
+}
+
+static void teardown(void)
+{
+    fsi_export_fini(&export);
+}
+
+static void set(const char *key, const char *value)
+{
+    int rc = fsi_export_set(&export, key, value, &err);
+
+    ck_assert_msg(rc == 0, "%s", err.text);
+}
+
+static struct fsif_credentials peer(uint32_t uid, uint32_t gid)
+{
+    struct fsif_credentials c;
+
+    memset(&c, 0, sizeof(c));
+    c.kind = FSIF_CREDENTIAL_USER;
+    c.uid = uid;
+    c.gid = gid;
+    return c;
+}
+
+static int allows(const struct fsi_self *self, struct fsif_credentials c)
+{
+    return fsi_export_allows(&export, self, &c);
+}
+
+START_TEST(test_default)
+{
+    ck_assert_int_eq(allows(&root, peer(0, 5)), 1);
+    ck_assert_int_eq(allows(&root, peer(1000, 0)), 0);
+    ck_assert_int_eq(allows(&user, peer(1000, 5)), 1);
+    ck_assert_int_eq(allows(&user, peer(0, 0)), 0);
+}
+END_TEST
+
+START_TEST(test_uids)
+{
+    set("allow-uid", "7");
+    set("allow-uid", "9");
+    ck_assert_int_eq(allows(&root, peer(7, 0)), 1);
+    ck_assert_int_eq(allows(&root, peer(9, 0)), 1);
+    ck_assert_int_eq(allows(&root, peer(8, 7)), 0);
+    /* A list takes the place of the default. */
+    ck_assert_int_eq(allows(&root, peer(0, 0)), 0);
+}
+END_TEST
+
+START_TEST(test_gids)
+{
+    struct fsif_credentials c = peer(7, 7);
+
+    set("allow-gid", "50");
+    ck_assert_int_eq(allows(&root, c), 0);
+    ck_assert_int_eq(allows(&root, peer(7, 50)), 1);
+    c.groups[0] = 3;
+    c.groups[1] = 50;
+    c.ngroups = 1;
+    ck_assert_int_eq(allows(&root, c), 0);
+    c.ngroups = 2;
+    ck_assert_int_eq(allows(&root, c), 1);
+    c.ngroups = UINT32_MAX;
+    ck_assert_int_eq(allows(&root, c), 1);
+    ck_assert_int_eq(allows(&root, peer(0, 0)), 0);
+}
+END_TEST
+
+START_TEST(test_overflow_ids)
+{
+    static const struct fsi_self nobody = {65534, 65534, 65534, 65533, 0};
+    struct fsif_credentials c = peer(65534, 50);
+
+    ck_assert_int_eq(allows(&nobody, c), 0);
+    set("allow-gid", "50");
+    ck_assert_int_eq(allows(&root, c), 0);
+    c.uid = FSIF_CREDENTIAL_UNKNOWN;
+    ck_assert_int_eq(allows(&root, c), 0);
+    c.uid = 7;
+    ck_assert_int_eq(allows(&root, c), 1);
+    c.gid = 65533;
+    ck_assert_int_eq(allows(&root, c), 0);
+    /* Configured by hand past the check, they still do not match. */
+    set("allow-gid", "65533");
+    set("allow-uid", "65534");
+    ck_assert_int_eq(allows(&root, c), 0);
+    ck_assert_int_eq(allows(&root, peer(65534, 1)), 0);
+}
+END_TEST
+
+START_TEST(test_other_kinds)
+{
+    struct fsif_credentials c = peer(0, 0);
+
+    c.kind = FSIF_CREDENTIAL_NONE;
+    ck_assert_int_eq(allows(&root, c), 0);
+    c.kind = FSIF_CREDENTIAL_DOMAIN;
+    ck_assert_int_eq(allows(&root, c), 0);
+}
+END_TEST
+
+static int check(const struct fsi_self *self, const char *says)
+{
+    int rc = fsi_export_check(&export, self, &err);
+
+    if (rc)
+        ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+    return rc;
+}
+
+START_TEST(test_check_source)
+{
+    ck_assert_int_lt(check(&root, "no source"), 0);
+}
+END_TEST
+
+START_TEST(test_check_overflow)
+{
+    static const struct fsi_self nobody = {65534, 65534, 65534, 65533, 0};
+
+    set("source", "/");
+    ck_assert_int_lt(check(&nobody, "nobody could use it"), 0);
+    set("allow-uid", "65534");
+    ck_assert_int_lt(check(&root, "cannot be allowed"), 0);
+}
+END_TEST
+
+START_TEST(test_check_map)
+{
+    set("source", "/");
+    ck_assert_int_eq(check(&user, ""), 0);
+    set("allow-uid", "1000");
+    ck_assert_int_eq(check(&user, ""), 0);
+    set("allow-uid", "1001");
+    ck_assert_int_lt(check(&user, "map=daemon"), 0);
+    ck_assert_int_eq(check(&root, ""), 0);
+    set("map", "daemon");
+    ck_assert_int_eq(check(&user, ""), 0);
+}
+END_TEST
+
+START_TEST(test_check_map_group)
+{
+    set("source", "/");
+    set("allow-gid", "1000");
+    ck_assert_int_lt(check(&user, "map=daemon"), 0);
+    set("ro", NULL);
+    ck_assert_int_eq(check(&user, ""), 0);
+}
+END_TEST
+
+START_TEST(test_check_map_ids)
+{
+    set("source", "/");
+    set("map", "1000:1000");
+    ck_assert_int_eq(check(&user, ""), 0);
+    export.map_gid = 5;
+    ck_assert_int_lt(check(&user, "map=daemon"), 0);
+    ck_assert_int_eq(check(&root, ""), 0);
+}
+END_TEST
+
+static struct fsif_store_config owner(const struct fsi_self *self, struct fsif_credentials c)
+{
+    struct fsif_store_config config;
+
+    memset(&config, 0, sizeof(config));
+    fsi_export_owner(&export, self, &c, &config);
+    return config;
+}
+
+START_TEST(test_owner)
+{
+    struct fsif_store_config c = owner(&root, peer(7, 8));
+
+    ck_assert_uint_eq(c.map, FSIF_MAP_OWNER);
+    ck_assert_uint_eq(c.uid, 7);
+    ck_assert_uint_eq(c.gid, 8);
+    ck_assert_uint_eq(owner(&root, peer(0, 0)).map, FSIF_MAP_DAEMON);
+    /* The same user with another group owns what it makes, group and all. */
+    ck_assert_uint_eq(owner(&root, peer(0, 8)).map, FSIF_MAP_OWNER);
+    ck_assert_uint_eq(owner(&user, peer(1000, 8)).map, FSIF_MAP_DAEMON);
+    c = owner(&root, peer(7, FSIF_CREDENTIAL_UNKNOWN));
+    ck_assert_uint_eq(c.gid, 65533);
+    set("map", "5:6");
+    c = owner(&root, peer(7, 8));
+    ck_assert_uint_eq(c.map, FSIF_MAP_OWNER);
+    ck_assert_uint_eq(c.uid, 5);
+    ck_assert_uint_eq(c.gid, 6);
+    export.map = FSI_MAP_DAEMON;
+    ck_assert_uint_eq(owner(&root, peer(7, 8)).map, FSIF_MAP_DAEMON);
+}
+END_TEST
+
+/* --- listing ---------------------------------------------------------------------------------- */
+
+#define MANY 200
+
+START_TEST(test_pages)
+{
+    struct fsi_export *list = calloc(MANY, sizeof(*list));
+    struct fsif_credentials c = peer(7, 7);
+    struct fsif_dict page;
+    char after[64] = "";
+    char name[80];
+    unsigned seen = 0;
+    unsigned pages = 0;
+    uint32_t more = 1;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "export-with-a-rather-long-name-%03u", i);
+        fsi_export_init(&list[i], name);
+        list[i].read_only = i % 2;
+        if (i % 4 != 3)
+            ck_assert_int_eq(fsi_export_set(&list[i], "allow-uid", "7", &err), 0);
+    }
+    for (; more; pages++) {
+        unsigned n = fsi_exports_page(list, MANY, &root, &c, after, &page);
+        ck_assert_uint_gt(n, 0);
+        ck_assert_int_eq(fsif_dict_get_u32(&page, "more", 0, 1, &more), 0);
+        for (unsigned i = 0; i < n; i++) {
+            char key[32];
+            char want[80];
+            snprintf(key, sizeof(key), "export-%u", i);
+            ck_assert_int_gt(fsif_dict_get(&page, key, name, sizeof(name)), 0);
+            seen += seen % 4 == 3;
+            snprintf(want, sizeof(want), "%s %s", list[seen].name, seen % 2 ? "ro" : "rw");
+            ck_assert_str_eq(name, want);
+            snprintf(after, sizeof(after), "%s", list[seen].name);
+            seen++;
+        }
+        ck_assert_int_eq(fsif_dict_get(&page, "message", name, sizeof(name)), -FSIF_ENOENT);
+    }
+    ck_assert_uint_eq(seen, MANY - 1);
+    ck_assert_uint_gt(pages, 1);
+    c.uid = 8;
+    ck_assert_uint_eq(fsi_exports_page(list, MANY, &root, &c, "", &page), 0);
+    for (unsigned i = 0; i < MANY; i++)
+        fsi_export_fini(&list[i]);
+    free(list);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("server_access");
+    TCase *t = tcase_create("all");
+    SRunner *r;
+    int failed;
+
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, test_default);
+    tcase_add_test(t, test_uids);
+    tcase_add_test(t, test_gids);
+    tcase_add_test(t, test_overflow_ids);
+    tcase_add_test(t, test_other_kinds);
+    tcase_add_test(t, test_check_source);
+    tcase_add_test(t, test_check_overflow);
+    tcase_add_test(t, test_check_map);
+    tcase_add_test(t, test_check_map_group);
+    tcase_add_test(t, test_check_map_ids);
+    tcase_add_test(t, test_owner);
+    tcase_add_test(t, test_pages);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
