@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSIF_TEST_CONFORMANCE_H
+#define FSIF_TEST_CONFORMANCE_H
+
+/*
+ * The same cases against every transport and every store. A case is a function on a connected
+ * client and an empty directory of its own; it is written against <fsif/client.h> and knows nothing
+ * of what is behind it. Another transport or store is a row in target.c.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <fsif/client.h>
+
+/* What a case is run with. */
+struct context {
+    struct fsif_client *cl;
+    struct fsif_client *ro; /* a session on a read-only export; NULL: there is none */
+    char dir[64];           /* the case's own directory in the export */
+    const char *host;       /* the export's directory on this host, or NULL */
+    int failures;
+    const char *skipped; /* why */
+};
+
+struct test_case {
+    const char *name;
+    void (*run)(struct context *c);
+};
+
+extern const struct test_case file_cases[];
+extern const struct test_case name_cases[];
+extern const struct test_case list_cases[];
+extern const struct test_case session_cases[];
+
+/** at - "NAME in the case's directory"; valid for the next 8 calls of this thread */
+const char *at(struct context *c, const char *name);
+
+/* Both count a failure, print it and go on. */
+int expect(struct context *c, const char *file, int line, const char *what, int64_t got,
+           int64_t wanted);
+#define EQ(c, got, wanted)                                                                         \
+    expect((c), __FILE__, __LINE__, #got " == " #wanted, (int64_t)(got), (int64_t)(wanted))
+#define OK(c, cond) EQ((c), !!(cond), 1)
+
+/** make - make a file with this text */
+void make(struct context *c, const char *name, const char *text);
+
+/** text_is - whether a file holds exactly this text */
+int text_is(struct context *c, const char *name, const char *text);
+
+/* --- what the cases run against ------------------------------------------------------------ */
+
+/* Where the cases run. */
+struct target {
+    const char *transport;
+    const char *store;
+    const char *daemon;  /* program, for transports that need one */
+    const char *plugins; /* directory */
+    const char *address; /* an outside backend instead of one of our own */
+    const char *export_name;
+    const char *host; /* the export's directory on this host */
+    /* private */
+    char folder[256];
+    char data[300];
+    char own_address[300];
+    void *backend[2];
+    void *stores[2];
+};
+
+/** target_start - start the backend and connect. Return: 0, or it has printed why not */
+int target_start(struct target *t, struct context *c);
+
+/**
+ * target_stop - disconnect and stop. Return: 0; else what was used is not what was asked for, or
+ * the backend did not end well
+ */
+int target_stop(struct target *t, struct context *c);
+
+#endif
