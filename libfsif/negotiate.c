@@ -35,13 +35,12 @@ int fsif_export_name_valid(const char *name)
  * gref means is the transport's business: map refuses a bad one. */
 static int layout_valid(const struct fsif_offer *o)
 {
-    if (o->pages == 0 || o->pages > PAGES_MAX || o->ring_pages == 0 || o->ring_pages > o->pages ||
-        o->ring_gref > UINT32_MAX - o->ring_pages)
+    if (o->ring_pages > o->pages || o->ring_gref > UINT32_MAX - o->ring_pages)
         return 0;
-    if (o->dialects & FSIF_DIALECT_BIT(1))
-        return o->ring_pages == DIALECT1_RING_PAGES && o->pages >= DIALECT1_PAGES_MIN &&
-               o->pages <= DIALECT1_PAGES_MAX;
-    return 1;
+    if (!(o->dialects & FSIF_DIALECT_BIT(1)))
+        return 1;
+    return o->ring_pages == DIALECT1_RING_PAGES && o->pages >= DIALECT1_PAGES_MIN &&
+           o->pages <= DIALECT1_PAGES_MAX;
 }
 
 static const char *feature_words(uint32_t features)

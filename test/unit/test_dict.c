@@ -70,6 +70,8 @@ START_TEST(put_refuses)
     ck_assert_int_eq(fsif_dict_put(&d, "k", long_value), -FSIF_EINVAL);
     ck_assert_uint_eq(d.used, 0);
     ck_assert_int_eq(fsif_dict_put(&d, long_key + 1, long_value + 1), 0);
+    ck_assert_int_eq(fsif_dict_get(&d, long_key, long_value, sizeof(long_value)), -FSIF_ENOENT);
+    ck_assert_int_eq(fsif_dict_put(&d, "az-09", ""), 0);
 }
 END_TEST
 

@@ -102,6 +102,8 @@ START_TEST(exports_round_trip)
     ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
     ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
     ck_assert_str_eq(out.export_name, "last");
+    parse("fsif=1\nrequest=exports\nexport=\n");
+    ck_assert_int_eq(fsif_offer_read(&d, &out), -FSIF_EPROTO);
     strcpy(in.export_name, "../x");
     ck_assert_int_eq(fsif_offer_write(&in, &d), -FSIF_EINVAL);
     parse("fsif=1\nrequest=exports\nexport=../x\n");
@@ -217,9 +219,23 @@ START_TEST(offer_edges)
     ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
     ck_assert_int_eq(read_with("dialects", "9 1 7", &out), 0);
     ck_assert_uint_eq(out.dialects, FSIF_DIALECT_BIT(1));
-    /* A later dialect's numbers are not judged by the rules of dialect 1. */
+}
+END_TEST
+
+/* A later dialect's layout is not judged by the rules of dialect 1, but it has bounds. */
+START_TEST(unknown_dialects)
+{
+    struct fsif_offer out;
+
     ck_assert_int_eq(read_with("dialects", "7", &out), 0);
     ck_assert_uint_eq(out.dialects, 0);
+    parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=5000\nring-pages=16\nring-ref=9\n");
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_uint_eq(out.pages, 5000);
+    parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=4\nring-pages=4\nring-ref=9\n");
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=4\nring-pages=5\nring-ref=9\n");
+    ck_assert_int_eq(fsif_offer_read(&d, &out), -FSIF_EPROTO);
 }
 END_TEST
 
@@ -267,6 +283,8 @@ START_TEST(choice_write_checks)
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
     c.status = -FSIF_MAX_ERRNO - 1;
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.status = -FSIF_MAX_ERRNO;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), 0);
     c.status = INT32_MIN;
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
     c.status = 0;
@@ -330,6 +348,7 @@ int main(void)
     tcase_add_test(t, B18_offer_keys);
     tcase_add_test(t, B18_long_export);
     tcase_add_test(t, offer_edges);
+    tcase_add_test(t, unknown_dialects);
     tcase_add_test(t, choosing);
     tcase_add_test(t, choice_round_trip);
     tcase_add_test(t, choice_write_checks);
