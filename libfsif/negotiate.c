@@ -117,7 +117,7 @@ static int read_session(const struct fsif_dict *in, struct fsif_offer *out)
         out->dialects = FSIF_DIALECT_BIT(1);
     if (fsif_dict_get_u32(in, "pages", 1, PAGES_MAX, &out->pages) ||
         fsif_dict_get_u32(in, "ring-pages", 1, PAGES_MAX, &out->ring_pages) ||
-        fsif_dict_get_u32(in, "ring-ref", 0, PAGES_MAX, &out->ring_gref) || !layout_valid(out))
+        fsif_dict_get_u32(in, "ring-ref", 0, UINT32_MAX, &out->ring_gref) || !layout_valid(out))
         return -FSIF_EPROTO;
     return read_export_name(in, 1, out);
 }

@@ -212,6 +212,7 @@ START_TEST(offer_edges)
     ck_assert_uint_eq(out.pages, 1025);
     ck_assert_int_eq(read_with("ring-ref", "64", &out), 0);
     ck_assert_uint_eq(out.ring_gref, 64);
+    ck_assert_int_eq(read_with("ring-ref", "4294967294", &out), 0);
     ck_assert_int_eq(read_with("unknown", "value", &out), 0);
     ck_assert_int_eq(read_with("features", NULL, &out), 0);
     ck_assert_uint_eq(out.features, 0);
