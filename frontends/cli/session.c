@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Sessions: one for each export that the operands name, opened when it is first needed. */
+
+void cli_client_options(const struct cli *cli, struct fsif_client_options *o)
+{
+    fsif_client_options_init(o);
+    o->timeout_ms = cli->timeout_ms;
+    o->registry = cli->registry;
+}
+
+/* -FSIF_ENOENT has two meanings: nobody is at the address, or the export is not there. */
+static int address_answers(const struct cli *cli)
+{
+    struct fsif_client_options o;
+    struct fsif_export_info *list;
+    int n;
+
+    cli_client_options(cli, &o);
+    n = fsif_exports(cli->address, &o, &list);
+    free(list);
+    return n >= 0;
+}
+
+int cli_connect_failed(struct cli *cli, const char *export_name, int err)
+{
+    char *shown = cli_escaped(cli->address);
+
+    if (err == -FSIF_ENOENT && export_name != NULL && address_answers(cli))
+        cli_say(cli, "%s: no export of that name at %s that you may use", export_name, shown);
+    else if (err == -FSIF_EOPNOTSUPP)
+        cli_say(cli, "%s: cannot be used: %s", shown, fsif_registry_error(cli->registry));
+    else if (err == -FSIF_EINVAL)
+        cli_say(cli, "%s: not an address: TRANSPORT:PLACE, as shm:/run/fsif.sock", shown);
+    else if (err == -FSIF_EAGAIN)
+        cli_say(cli, "%s: the backend has as many sessions as it takes", shown);
+    else
+        cli_say(cli, "%s: cannot connect: %s", shown, fsif_strerror(err));
+    free(shown);
+    return CLI_CONNECT;
+}
+
+struct cli_session *cli_session(struct cli *cli, const char *export_name)
+{
+    struct fsif_client_options o;
+    struct cli_session *s;
+    int err;
+
+    for (s = cli->sessions; s != NULL; s = s->next) {
+        if (strcmp(s->export_name, export_name) == 0)
+            return s;
+    }
+    s = cli_alloc(sizeof(*s));
+    strcpy(s->export_name, export_name);
+    cli_client_options(cli, &o);
+    err = fsif_connect(cli->address, export_name, &o, &s->client);
+    if (err < 0) {
+        cli_connect_failed(cli, export_name, err);
+        free(s);
+        return NULL;
+    }
+    fsif_get_limits(s->client, &s->limits);
+    s->next = cli->sessions;
+    cli->sessions = s;
+    return s;
+}
+
+void cli_sessions_close(struct cli *cli)
+{
+    while (cli->sessions != NULL) {
+        struct cli_session *s = cli->sessions;
+
+        cli->sessions = s->next;
+        fsif_disconnect(s->client);
+        free(s);
+    }
+}
