@@ -10,7 +10,7 @@
  * handles. It is believed in nothing: each question is answered from the credentials that the
  * kernel gave when the peer was accepted.
  */
-#include "supervisor.h"
+#include "workers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,56 +27,6 @@
 /* The worker's own deadline comes first, because its peer gets an answer then. */
 #define DEADLINE_SLACK_MS 2000u
 
-struct fsi_worker {
-    struct fsi_supervisor *supervisor;
-    struct fsi_worker *next;
-    struct fsi_worker **link;
-    const struct fsif_transport *transport;
-    struct fsif_peer *peer; /* NULL: the worker has all of it */
-    struct fsif_credentials who;
-    uint32_t session;
-    uint32_t questions;
-    int control;
-    int refusing; /* does not count as a session */
-    int serving;
-    int killed;                                 /* by us */
-    char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* the one granted; "": none yet */
-    uv_process_t process;
-    uv_poll_t poll;
-    uv_timer_t deadline;
-    int has_process; /* the handle is libuv's, whether a process came of it or not */
-    int handles;     /* open ones of the three above */
-};
-
-/* --- logs ----------------------------------------------------------------------------------- */
-
-static void describe(const struct fsif_credentials *who, char *out, size_t size)
-{
-    if (who->kind == FSIF_CREDENTIAL_USER && who->uid == FSIF_CREDENTIAL_UNKNOWN)
-        snprintf(out, size, "uid:unknown,pid:%d", who->pid);
-    else if (who->kind == FSIF_CREDENTIAL_USER)
-        snprintf(out, size, "uid:%u,gid:%u,pid:%d", who->uid, who->gid, who->pid);
-    else if (who->kind == FSIF_CREDENTIAL_DOMAIN)
-        snprintf(out, size, "domain:%u", who->domid);
-    else
-        snprintf(out, size, "unknown");
-}
-
-static void log_worker(struct fsi_worker *w, int level, const char *event, const char *export_name,
-                       const char *reason)
-{
-    struct fsi_supervisor *sv = w->supervisor;
-    char id[16];
-    char peer[64];
-
-    snprintf(id, sizeof(id), "%u", w->session);
-    describe(&w->who, peer, sizeof(peer));
-    fsif_log_limited(level <= FSIF_LOG_WARNING ? &sv->fault_log : &sv->peer_log, level, event,
-                     "session", id, "transport", w->transport->name, "peer", peer, "export",
-                     export_name, reason ? "reason" : (const char *)NULL, reason,
-                     (const char *)NULL);
-}
-
 static void log_exit(struct fsi_worker *w, int64_t status, int signal_number)
 {
     const char *reason = fsi_end_text((int)status);
@@ -91,11 +41,11 @@ static void log_exit(struct fsi_worker *w, int64_t status, int signal_number)
         reason = "the daemon stops";
     }
     if (w->serving)
-        log_worker(w, bad ? FSIF_LOG_WARNING : FSIF_LOG_INFO, "session-end", w->export_name,
-                   reason);
+        fsi_worker_log(w, bad ? FSIF_LOG_WARNING : FSIF_LOG_INFO, "session-end", w->export_name,
+                       reason);
     else
-        log_worker(w, bad ? FSIF_LOG_WARNING : FSIF_LOG_DEBUG, "handshake-end", w->export_name,
-                   reason);
+        fsi_worker_log(w, bad ? FSIF_LOG_WARNING : FSIF_LOG_DEBUG, "handshake-end", w->export_name,
+                       reason);
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
@@ -135,67 +85,14 @@ static void kill_worker(struct fsi_worker *w)
     uv_process_kill(&w->process, SIGKILL);
 }
 
-/* --- questions -------------------------------------------------------------------------------- */
-
-/* The same answer whether there is no such export or the peer may not use it. */
-static const struct fsi_export *look_up(struct fsi_worker *w, const char *name)
-{
-    struct fsi_supervisor *sv = w->supervisor;
-    const struct fsi_export *e =
-        fsi_exports_find(sv->options->exports, sv->options->nexports, name);
-
-    if (e && fsi_export_allows(e, &sv->self, &w->who))
-        return e;
-    log_worker(w, FSIF_LOG_WARNING, "denied", name, e ? "not allowed" : "no such export");
-    return NULL;
-}
-
-static int answer_export(struct fsi_worker *w, const char *name)
-{
-    const struct fsi_export *e = look_up(w, name);
-    struct fsi_opening opening;
-    struct fsif_dict answer;
-    int rc;
-
-    memset(&opening, 0, sizeof(opening));
-    if (!e) {
-        opening.status = -FSIF_ENOENT;
-    } else {
-        strcpy(opening.name, e->name);
-        strcpy(opening.store, e->store);
-        if (e->root_fd < 0)
-            snprintf(opening.source, sizeof(opening.source), "%s", e->source);
-        opening.max_handles = e->max_handles;
-        opening.config.read_only = e->read_only;
-        opening.config.setid = e->setid;
-        opening.config.xdev = e->xdev;
-        opening.config.max_bytes = e->max_bytes;
-        opening.config.max_nodes = e->max_nodes;
-        fsi_export_owner(e, &w->supervisor->self, &w->who, &opening.config);
-    }
-    rc = fsi_opening_write(&opening, &answer);
-    if (!rc)
-        rc = fsi_control_send(w->control, &answer, e ? e->root_fd : -1);
-    if (!rc && e)
-        strcpy(w->export_name, e->name);
-    return rc;
-}
-
-static int answer_exports(struct fsi_worker *w, const char *after)
-{
-    struct fsi_supervisor *sv = w->supervisor;
-    struct fsif_dict answer;
-
-    fsi_exports_page(sv->options->exports, sv->options->nexports, &sv->self, &w->who, after,
-                     &answer);
-    return fsi_control_send(w->control, &answer, -1);
-}
+/* --- the control channel -----------------------------------------------------------------------
+ */
 
 static void begin_serving(struct fsi_worker *w)
 {
     w->serving = 1;
     uv_timer_stop(&w->deadline);
-    log_worker(w, FSIF_LOG_INFO, "session-begin", w->export_name, NULL);
+    fsi_worker_log(w, FSIF_LOG_INFO, "session-begin", w->export_name, NULL);
 }
 
 /* Returns 0, or anything else if the worker makes no sense. */
@@ -214,9 +111,9 @@ static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
     if (fsif_dict_get(message, "name", name, sizeof(name)) < 0)
         return -FSIF_EPROTO;
     if (fsi_message_is(message, "exports"))
-        return answer_exports(w, name);
+        return fsi_worker_answer_exports(w, name);
     if (fsi_message_is(message, "export") && fsif_export_name_valid(name))
-        return answer_export(w, name);
+        return fsi_worker_answer_export(w, name);
     return -FSIF_EPROTO;
 }
 
@@ -236,7 +133,7 @@ static int read_control(struct fsi_worker *w)
     if (!rc)
         rc = take_message(w, &message);
     if (rc && rc != -FSIF_EPIPE) {
-        log_worker(w, FSIF_LOG_WARNING, "worker-refused", w->export_name, fsif_strerror(rc));
+        fsi_worker_log(w, FSIF_LOG_WARNING, "worker-refused", w->export_name, fsif_strerror(rc));
         kill_worker(w);
         return 0;
     }
@@ -254,7 +151,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct fsi_worker *w = timer->data;
 
-    log_worker(w, FSIF_LOG_WARNING, "handshake-late", w->export_name, NULL);
+    fsi_worker_log(w, FSIF_LOG_WARNING, "handshake-late", w->export_name, NULL);
     kill_worker(w);
 }
 
@@ -388,7 +285,7 @@ static void enlist(struct fsi_worker *w)
 /* Nothing of the process came to be. */
 static void give_up(struct fsi_worker *w, int error)
 {
-    log_worker(w, FSIF_LOG_ERROR, "worker-not-started", "", fsif_strerror(error));
+    fsi_worker_log(w, FSIF_LOG_ERROR, "worker-not-started", "", fsif_strerror(error));
     w->transport->peer_close(w->peer);
     if (!w->handles) {
         free(w);
@@ -421,7 +318,7 @@ void fsi_workers_start(struct fsi_supervisor *sv, const struct fsi_listener *fro
     rc = w->transport->peer_credentials(peer, &w->who);
     verdict = rc ? -1 : admit(sv, &w->who);
     if (verdict)
-        log_worker(w, FSIF_LOG_WARNING, "limit", "", "too many sessions");
+        fsi_worker_log(w, FSIF_LOG_WARNING, "limit", "", "too many sessions");
     if (verdict < 0) {
         w->transport->peer_close(peer);
         free(w);

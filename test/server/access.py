@@ -142,8 +142,20 @@ def overflow_ids(folder):
 def nobody_daemon(folder):
     """A daemon of another user serves that user, and root is no exception."""
     os.chown(folder, 7001, 7001)
-    with Daemon(folder, "-e", "own=memory:", user=7001, group=7001, extra_groups=[]) as daemon:
-        assert as_user(7001, 7001, [], lambda: Front(daemon.socket).exports()) == ["own rw"]
+
+    def job(path):
+        front = Front(path)
+        assert front.session("dir")["status"] == "0"
+        handle = front.create("file", 0o640)
+        assert front.write(handle, b"hello") == 5
+        return front.read(handle, 10).decode()
+
+    with Daemon(folder, "-e", "own=memory:", "-e", "dir=" + folder, user=7001, group=7001, extra_groups=[]) as daemon:
+        listed = as_user(7001, 7001, [], lambda: Front(daemon.socket).exports())
+        assert listed == ["dir rw", "own rw"], listed
+        assert as_user(7001, 7001, [], lambda: job(daemon.socket)) == "hello"
+        st = os.stat(folder + "/file")
+        assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == (7001, 7001, 0o640), st
         assert Front(daemon.socket).exports() == []
         wait_until(lambda: "listening" in daemon.log(), "the log")
         assert daemon.stop() == 0

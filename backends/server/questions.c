@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the supervisor says of and to a worker: log lines, and answers to its two questions. Both
+ * come from the credentials that the kernel gave when the peer was accepted, never from the worker.
+ */
+#include "workers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void describe(const struct fsif_credentials *who, char *out, size_t size)
+{
+    if (who->kind == FSIF_CREDENTIAL_USER && who->uid == FSIF_CREDENTIAL_UNKNOWN)
+        snprintf(out, size, "uid:unknown,pid:%d", who->pid);
+    else if (who->kind == FSIF_CREDENTIAL_USER)
+        snprintf(out, size, "uid:%u,gid:%u,pid:%d", who->uid, who->gid, who->pid);
+    else if (who->kind == FSIF_CREDENTIAL_DOMAIN)
+        snprintf(out, size, "domain:%u", who->domid);
+    else
+        snprintf(out, size, "unknown");
+}
+
+void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const char *export_name,
+                    const char *reason)
+{
+    struct fsi_supervisor *sv = w->supervisor;
+    char id[16];
+    char peer[64];
+
+    snprintf(id, sizeof(id), "%u", w->session);
+    describe(&w->who, peer, sizeof(peer));
+    fsif_log_limited(level <= FSIF_LOG_WARNING ? &sv->fault_log : &sv->peer_log, level, event,
+                     "session", id, "transport", w->transport->name, "peer", peer, "export",
+                     export_name, reason ? "reason" : (const char *)NULL, reason,
+                     (const char *)NULL);
+}
+
+/* The same answer whether there is no such export or the peer may not use it. */
+static const struct fsi_export *look_up(struct fsi_worker *w, const char *name)
+{
+    struct fsi_supervisor *sv = w->supervisor;
+    const struct fsi_export *e =
+        fsi_exports_find(sv->options->exports, sv->options->nexports, name);
+
+    if (e && fsi_export_allows(e, &sv->self, &w->who))
+        return e;
+    fsi_worker_log(w, FSIF_LOG_WARNING, "denied", name, e ? "not allowed" : "no such export");
+    return NULL;
+}
+
+int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
+{
+    const struct fsi_export *e = look_up(w, name);
+    struct fsi_opening opening;
+    struct fsif_dict answer;
+    int rc;
+
+    memset(&opening, 0, sizeof(opening));
+    if (!e) {
+        opening.status = -FSIF_ENOENT;
+    } else {
+        strcpy(opening.name, e->name);
+        strcpy(opening.store, e->store);
+        if (e->root_fd < 0)
+            snprintf(opening.source, sizeof(opening.source), "%s", e->source);
+        opening.max_handles = e->max_handles;
+        opening.config.read_only = e->read_only;
+        opening.config.setid = e->setid;
+        opening.config.xdev = e->xdev;
+        opening.config.max_bytes = e->max_bytes;
+        opening.config.max_nodes = e->max_nodes;
+        fsi_export_owner(e, &w->supervisor->self, &w->who, &opening.config);
+    }
+    rc = fsi_opening_write(&opening, &answer);
+    if (!rc)
+        rc = fsi_control_send(w->control, &answer, e ? e->root_fd : -1);
+    if (!rc && e)
+        strcpy(w->export_name, e->name);
+    return rc;
+}
+
+int fsi_worker_answer_exports(struct fsi_worker *w, const char *after)
+{
+    struct fsi_supervisor *sv = w->supervisor;
+    struct fsif_dict answer;
+
+    fsi_exports_page(sv->options->exports, sv->options->nexports, &sv->self, &w->who, after,
+                     &answer);
+    return fsi_control_send(w->control, &answer, -1);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_SERVER_WORKERS_H
+#define FSI_SERVER_WORKERS_H
+
+/* A worker as the supervisor sees it: shared by workers.c and questions.c. */
+
+#include "supervisor.h"
+
+struct fsi_worker {
+    struct fsi_supervisor *supervisor;
+    struct fsi_worker *next;
+    struct fsi_worker **link;
+    const struct fsif_transport *transport;
+    struct fsif_peer *peer; /* NULL: the worker has all of it */
+    struct fsif_credentials who;
+    uint32_t session;
+    uint32_t questions;
+    int control;
+    int refusing; /* does not count as a session */
+    int serving;
+    int killed;                                 /* by us */
+    char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* the one granted; "": none yet */
+    uv_process_t process;
+    uv_poll_t poll;
+    uv_timer_t deadline;
+    int has_process; /* the handle is libuv's, whether a process came of it or not */
+    int handles;     /* open ones of the three above */
+};
+
+/** fsi_worker_log - a line about a worker and its peer; @reason may be NULL */
+void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const char *export_name,
+                    const char *reason);
+
+/**
+ * fsi_worker_answer_export, fsi_worker_answer_exports - answer a question
+ *
+ * Return: 0; a negative FSIF_E*, as fsi_control_send()
+ */
+int fsi_worker_answer_export(struct fsi_worker *w, const char *name);
+int fsi_worker_answer_exports(struct fsi_worker *w, const char *after);
+
+#endif
