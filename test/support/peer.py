@@ -715,8 +715,9 @@ class Victim(Shared):
             self.map(fds[0], int(offer["pages"]), int(offer["ring-ref"]))
         finally:
             close_all(fds)
-        if (self.req_event(), self.rsp_event()) != (1, 1):
-            raise ProtocolError("the ring is not formatted")
+        words = [self.word(n) for n in range(4)]
+        if words not in ([0, 0, 0, 0], [0, 1, 0, 1]):
+            raise ProtocolError(f"a ring that begins with {words}")
 
     def answer(self, keys, fds=()):
         """Any keys (or raw octets), any descriptors."""
