@@ -37,6 +37,7 @@ struct worker {
     uv_poll_t control;
     uv_poll_t peer;
     uv_async_t closed;
+    uv_async_t poisoned;
     uv_signal_t term;
     uv_timer_t grace;
     enum fsi_end end;
@@ -59,14 +60,17 @@ static int confine(void)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    /* A write beyond RLIMIT_FSIZE is the peer's EFBIG and no reason to die. */
+    signal(SIGXFSZ, SIG_IGN);
     return 0;
 }
 
 /* --- hooks: on the queue's threads ---------------------------------------------------------- */
 
-static void log_poisoned(void *arg, enum fsif_poison reason)
+static void on_poison(void *arg, enum fsif_poison reason)
 {
-    struct fsi_session *s = arg;
+    struct worker *w = arg;
+    struct fsi_session *s = &w->session;
     char id[16];
 
     snprintf(id, sizeof(id), "%u", s->hello.session);
@@ -74,11 +78,14 @@ static void log_poisoned(void *arg, enum fsif_poison reason)
     fsif_log_limited(&s->log, FSIF_LOG_WARNING, "poisoned", "session", id, "export",
                      s->opening.name, "reason", fsif_poison_text(reason), (const char *)NULL);
     pthread_mutex_unlock(&s->log_lock);
+    /* The queue closes only when its requests have ended, and one may hang in the store. */
+    uv_async_send(&w->poisoned);
 }
 
 static void log_request(void *arg, const struct fsif_event *event)
 {
-    struct fsi_session *s = arg;
+    struct worker *w = arg;
+    struct fsi_session *s = &w->session;
     char id[16];
     char request[16];
     char result[24];
@@ -128,6 +135,11 @@ static void on_closed(uv_async_t *async)
     if (w->status < 0 && w->end == FSI_END_OK)
         w->end = FSI_END_POISONED;
     uv_stop(&w->loop);
+}
+
+static void on_poisoned(uv_async_t *async)
+{
+    end_now(async->data, FSI_END_POISONED);
 }
 
 static void on_control(uv_poll_t *poll, int status, int events)
@@ -187,11 +199,13 @@ static int init_loop(struct worker *w)
 
     if (uv_loop_init(&w->loop))
         return -1;
-    if (uv_async_init(&w->loop, &w->closed, on_closed) || uv_timer_init(&w->loop, &w->grace) ||
+    if (uv_async_init(&w->loop, &w->closed, on_closed) ||
+        uv_async_init(&w->loop, &w->poisoned, on_poisoned) || uv_timer_init(&w->loop, &w->grace) ||
         uv_signal_init(&w->loop, &w->term) || uv_poll_init(&w->loop, &w->control, s->control) ||
         uv_poll_init(&w->loop, &w->peer, s->transport->peer_fd(s->peer)))
         return -1;
-    w->closed.data = w->grace.data = w->term.data = w->control.data = w->peer.data = w;
+    w->closed.data = w->poisoned.data = w->grace.data = w->term.data = w->control.data =
+        w->peer.data = w;
     if (uv_signal_start(&w->term, on_term, SIGTERM))
         return -1;
     return 0;
@@ -280,8 +294,8 @@ int fsi_worker_main(const char *plugin_dir)
     end = fsi_session_import(s, plugin_dir);
     if (end == FSI_END_OK) {
         s->hooks.size = sizeof(s->hooks);
-        s->hooks.arg = s;
-        s->hooks.poisoned = log_poisoned;
+        s->hooks.arg = w;
+        s->hooks.poisoned = on_poison;
         if (s->log.level >= FSIF_LOG_DEBUG)
             s->hooks.end = log_request;
         end = fsi_session_handshake(s);
