@@ -221,12 +221,21 @@ static int gives_handle(const struct fsif_op *op)
            (op->type == FSIF_OP_CREATE && !(op->flags & FSIF_CREATE_DIRECTORY));
 }
 
-/* A store that answers more than was asked for: never a reason to copy more to the peer. */
-static int is_overlong(const struct fsif_op *op, const struct fsif_result *result)
+/* A store that answers what it may not: never a reason to copy more to the peer, or to name it a
+ * handle. */
+static int is_unsound(const struct fsif_op *op, const struct fsif_result *result)
 {
-    if (op->type == FSIF_OP_READ || op->type == FSIF_OP_WRITE)
+    switch (op->type) {
+    case FSIF_OP_READ:
+    case FSIF_OP_WRITE:
         return result->value > 0 && (uint64_t)result->value > op->length;
-    return op->type == FSIF_OP_LIST && result->used > FSIF_PAGE_SIZE;
+    case FSIF_OP_LIST:
+        return result->used > FSIF_PAGE_SIZE;
+    case FSIF_OP_CREATE:
+        return op->flags & FSIF_CREATE_DIRECTORY && result->value > 0;
+    default:
+        return 0;
+    }
 }
 
 void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
@@ -239,7 +248,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
 
     fsi_backend_look(be, &v);
     e = &v.ids[rq->id];
-    if (is_overlong(&rq->op, &r))
+    if (is_unsound(&rq->op, &r))
         r.value = -FSIF_EIO;
     if (r.value >= 0 && gives_handle(&rq->op))
         r.value = give_handle(be, &v, file);

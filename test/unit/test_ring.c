@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, sigaction */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <fsif/error.h>
 #include <fsif/op.h>
 #include "barrier.h"
@@ -316,6 +320,45 @@ START_TEST(floor_limits)
 }
 END_TEST
 
+static struct fsif_wire_ring *trapped;
+static struct fsif_shared_u32 moving_floor;
+
+/* Runs when the peer's index is looked at: another thread has just published a response, and the
+ * peer has answered it. */
+static void overtaken(int signal)
+{
+    (void)signal;
+    if (mprotect(trapped, FSIF_PAGE_SIZE, PROT_READ | PROT_WRITE))
+        abort();
+    moving_floor.v_++;
+    trapped->req_prod.v_++;
+}
+
+/* A peer that refills a full ring at once is not judged by what was answered a moment before. */
+START_TEST(floor_is_read_after_the_index)
+{
+    const struct sigaction trap = {.sa_handler = overtaken};
+    void *page =
+        mmap(NULL, FSIF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    begin(firsts[_i]);
+    trapped = page;
+    fsi_ring_format(page, firsts[_i]);
+    fsi_ring_requests(&ring, page, N, SLOT);
+    for (uint32_t i = 0; i < N; i++) {
+        produce(i);
+        consume(i);
+    }
+    moving_floor.v_ = firsts[_i]; /* none of them is answered */
+    ck_assert_int_eq(sigaction(SIGSEGV, &trap, NULL), 0);
+    ck_assert_int_eq(mprotect(page, FSIF_PAGE_SIZE, PROT_NONE), 0);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &moving_floor, slot), 1);
+    ck_assert_uint_eq(moving_floor.v_, firsts[_i] + 1);
+    munmap(page, FSIF_PAGE_SIZE);
+}
+END_TEST
+
 START_TEST(recover)
 {
     begin(firsts[_i]);
@@ -422,6 +465,7 @@ int main(void)
     tcase_add_loop_test(tc, index_is_read_once, 0, NFIRSTS);
     tcase_add_loop_test(tc, peek_takes_nothing, 0, NFIRSTS);
     tcase_add_loop_test(tc, floor_limits, 0, NFIRSTS);
+    tcase_add_loop_test(tc, floor_is_read_after_the_index, 0, NFIRSTS);
     tcase_add_loop_test(tc, recover, 0, NFIRSTS);
     tcase_add_test(tc, many_submitters);
     suite_add_tcase(s, tc);
