@@ -27,7 +27,7 @@ static void check_options(const struct fsi_options *o)
 
 static int set(void *arg, const char *key, const char *value, struct fsi_error *err)
 {
-    MUST(key && strlen(key) < 4096);
+    MUST(key && *key);
     return fsi_export_set(arg, key, value, err);
 }
 
@@ -68,7 +68,7 @@ static void file(const char *text, size_t len, struct fsi_error *err)
         check_options(&o);
         if (fsi_options_finish(&o, err) != 0)
             check_message(err);
-        planted_bug(o.nexports >= 2 && o.nlisten >= 1);
+        planted_bug(o.nexports >= 1 && o.nlisten >= 1);
     }
     fsi_options_fini(&o);
 }

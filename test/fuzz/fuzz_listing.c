@@ -96,9 +96,8 @@ static void world_init(struct world *w)
     MUST(w->state && w->rq && fsif_backend_init(&w->be, &c, w->state) == 0);
 }
 
-static void toggle(struct world *w, struct input *in)
+static void toggle(struct world *w, unsigned which, int is_long)
 {
-    uint8_t which = input_u8(in);
     struct entry *e = &w->entries[which % ENTRIES];
 
     if (e->there) {
@@ -107,10 +106,8 @@ static void toggle(struct world *w, struct input *in)
         return;
     }
     if (!e->name[0]) {
-        size_t len = which & 0x80 ? 200 + which % 56u : 1 + which % 16u;
-
         /* Its number keeps it apart from the others. */
-        memset(e->name, 'x', len);
+        memset(e->name, 'x', is_long ? 200 + which % 56 : 1 + which % 16);
         e->name[0] = (char)('A' + which % ENTRIES);
     }
     MUST(fsif_store_memory.mkdir(w->store, e->name, 0700) == 0);
@@ -173,8 +170,11 @@ static void list_all(struct world *w, struct input *in)
 
         MUST(n > 0 || !more);
         offset += n;
-        for (uint8_t changes = input_u8(in) % 4; changes > 0; changes--)
-            toggle(w, in);
+        for (uint8_t changes = input_u8(in) % 4; changes > 0; changes--) {
+            uint8_t which = input_u8(in);
+
+            toggle(w, which, which >= 128);
+        }
     }
     for (unsigned i = 0; i < ENTRIES && !more; i++)
         MUST(!w->entries[i].throughout || w->entries[i].seen == 1);
@@ -185,9 +185,13 @@ static void list(struct input *in)
 {
     struct world w;
 
+    uint32_t there = input_u32(in), is_long = input_u32(in);
+
     world_init(&w);
-    for (uint8_t n = input_u8(in) % 64; n > 0; n--)
-        toggle(&w, in);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (there >> i & 1)
+            toggle(&w, i, is_long >> i & 1);
+    }
     for (int i = 0; i < 8 && in->left; i++)
         list_all(&w, in);
     fsif_backend_fini(&w.be);

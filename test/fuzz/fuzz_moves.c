@@ -224,13 +224,13 @@ static void backend_successor(struct world *w)
 static void hostile(struct world *w, struct input *in)
 {
     uint8_t what = input_u8(in);
+    uint32_t value;
 
     w->hostile = 1;
     switch (what % 4) {
     case 0:
-        arena_store(4u * (what / 4 % 4u), what & 0x80 ? input_u32(in)
-                                                      : arena_load(4u * (what / 4 % 4u)) +
-                                                            (uint32_t)(int8_t)input_u8(in));
+        value = arena_load(4u * (what / 4 % 4u)) + input_u8(in) - 128u;
+        arena_store(4u * (what / 4 % 4u), what & 0x80 ? input_u32(in) : value);
         break;
     case 1:
         input_bytes(in, arena_slot(what / 4), FSIF_WIRE1_SLOT);

@@ -12,12 +12,12 @@ shift 2
 # target, executions in a second at least, edges at least
 floors="
 path      5000   55
-request    800  600
+request    400  600
 response  3000  330
-listing    800  310
+listing    400  300
 handshake  200  250
-config     500  400
-moves     1000  850
+config     400  225
+moves      500  850
 "
 [ $# -gt 0 ] || mapfile -t all < <(awk 'NF { print $1 }' <<<"$floors")
 [ $# -gt 0 ] || set -- "${all[@]}"
