@@ -14,6 +14,9 @@
 #include <fsif/op.h>
 #include <fsif/store.h>
 
+/* How often a name is looked at again that changed what it is meanwhile; then -FSIF_EAGAIN. */
+#define POSIX_SWAPS 100
+
 /* More listings at once than an engine keeps (64) and worker threads can have in hand. */
 #define POSIX_STREAMS 256u
 
@@ -60,6 +63,7 @@ static inline int posix_fd(uint64_t file)
 int fsi_posix_resolve(const struct fsif_store *st, const char *path, int flags);
 int fsi_posix_place(const struct fsif_store *st, const char *path, struct posix_place *out);
 void fsi_posix_unplace(struct posix_place *place);
+int fsi_posix_gone(const struct posix_place *place, int err);
 
 /* open.c */
 int fsi_posix_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,

@@ -158,23 +158,33 @@ static int settle_directory(const struct fsif_store *st, const struct posix_plac
     return err;
 }
 
-int fsi_posix_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+/* Returns 0, an error, or -FSIF_ESTALE: the directory that it was to be in is gone, look again. */
+static int mkdir_once(const struct fsif_store *st, const char *path, mode_t final)
 {
-    const mode_t final = mode & MKDIR_MODE;
+    const mode_t first = foreign(st) ? S_IRWXU : final;
     struct posix_place at;
-    mode_t first;
-    int err;
+    int err = fsi_posix_place(st, path, &at);
 
-    if (st->read_only)
-        return -FSIF_EROFS;
-    err = fsi_posix_place(st, path, &at);
     if (err != 0)
         return err;
-    first = foreign(st) ? S_IRWXU : final;
     if (mkdirat(at.dir, at.last, first) != 0)
         err = posix_fail();
     else
         err = settle_directory(st, &at, first, final);
+    if (fsi_posix_gone(&at, err))
+        err = -FSIF_ESTALE;
     fsi_posix_unplace(&at);
     return err;
+}
+
+int fsi_posix_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+{
+    if (st->read_only)
+        return -FSIF_EROFS;
+    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
+        int err = mkdir_once(st, path, mode & MKDIR_MODE);
+        if (err != -FSIF_ESTALE)
+            return err;
+    }
+    return -FSIF_EAGAIN;
 }

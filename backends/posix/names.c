@@ -30,24 +30,36 @@ int fsi_posix_remove(struct fsif_store *st, const char *path)
     return err == -FSIF_EEXIST ? -FSIF_ENOTEMPTY : err;
 }
 
-int fsi_posix_rename(struct fsif_store *st, const char *from, const char *to)
+/* Returns 0, an error, or -FSIF_ESTALE: a directory on the way is gone, look again. */
+static int rename_once(const struct fsif_store *st, const char *from, const char *to)
 {
     struct posix_place source, target;
-    int err;
+    int err = fsi_posix_place(st, from, &source);
 
-    if (st->read_only)
-        return -FSIF_EROFS;
-    err = fsi_posix_place(st, from, &source);
     if (err != 0)
         return err;
     err = fsi_posix_place(st, to, &target);
     if (err == 0) {
         if (renameat(source.dir, source.last, target.dir, target.last) != 0)
             err = posix_fail();
+        if (fsi_posix_gone(&source, err) || fsi_posix_gone(&target, err))
+            err = -FSIF_ESTALE;
         fsi_posix_unplace(&target);
     }
     fsi_posix_unplace(&source);
     return err == -FSIF_EEXIST ? -FSIF_ENOTEMPTY : err;
+}
+
+int fsi_posix_rename(struct fsif_store *st, const char *from, const char *to)
+{
+    if (st->read_only)
+        return -FSIF_EROFS;
+    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
+        int err = rename_once(st, from, to);
+        if (err != -FSIF_ESTALE)
+            return err;
+    }
+    return -FSIF_EAGAIN;
 }
 
 int64_t fsi_posix_space(struct fsif_store *st, const char *path)

@@ -7,7 +7,7 @@
  * do anything to a device. So a name is opened with O_PATH first, which opens nothing but the name,
  * and looked at. If it is a regular file it is resolved once more for real, with O_NONBLOCK in case
  * a FIFO was put there meanwhile, and compared with the first (whose inode number is still in use,
- * as the O_PATH descriptor holds it). If it is not the same file, again, up to SWAPS times. A
+ * as the O_PATH descriptor holds it). If it is not the same file, again, up to POSIX_SWAPS times. A
  * device is really opened only if somebody who may make devices on the host swaps it in at that
  * moment, and then it is closed at once. Reopening through /proc/self/fd would save the comparison,
  * but a confined worker has no /proc.
@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-enum { SWAPS = 100, LINKS = 40 };
+enum { LINKS = 40 };
 
 static int same_file(const struct stat *a, const struct stat *b)
 {
@@ -70,7 +70,7 @@ static int open_existing(const struct fsif_store *st, const char *path, int acce
 {
     struct stat probe;
 
-    for (int tries = 0; tries < SWAPS; tries++) {
+    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
         int fd = -FSIF_EAGAIN;
         int path_fd = fsi_posix_resolve(st, path, O_PATH);
         int err;
@@ -152,6 +152,8 @@ static int create_once(const struct fsif_store *st, char path[FSIF_PATH_MAX + 1]
             err = open_existing(st, path, access, file);
             if (err == -FSIF_ENOENT)
                 err = follow(&at, path);
+        } else if (fsi_posix_gone(&at, err)) {
+            err = -FSIF_ESTALE;
         }
     }
     fsi_posix_unplace(&at);
@@ -168,7 +170,7 @@ static int open_create(const struct fsif_store *st, const char *path, int access
     if (len == sizeof(now))
         return -FSIF_ENAMETOOLONG;
     memcpy(now, path, len + 1);
-    for (int tries = 0; tries < SWAPS; tries++) {
+    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
         int err = create_once(st, now, access, mode, file);
         if (err == 1 && ++links > LINKS)
             return -FSIF_ELOOP;

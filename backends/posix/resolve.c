@@ -15,7 +15,9 @@
  *
  * Calls that work on a name itself (unlink, rename, mkdir, exclusive creation) get the parent from
  * here and use the last component on it. None of them follows a link there. If the parent is moved
- * in between, they act in the directory that was inside the export when its name was resolved.
+ * in between, they act in the directory that was inside the export when its name was resolved. If
+ * it is removed in between, perhaps because another directory was renamed over it, the kernel says
+ * ENOENT, although the name may be there all along: fsi_posix_gone() tells, and they resolve again.
  */
 
 #define _GNU_SOURCE
@@ -84,4 +86,12 @@ void fsi_posix_unplace(struct posix_place *place)
     if (place->owned)
         close(place->dir);
     place->owned = 0;
+}
+
+/* Whether a call at @place failed with @err because its directory is not in the tree any more. */
+int fsi_posix_gone(const struct posix_place *place, int err)
+{
+    struct stat now;
+
+    return err == -FSIF_ENOENT && fstat(place->dir, &now) == 0 && now.st_nlink == 0;
 }

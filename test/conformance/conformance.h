@@ -63,12 +63,16 @@ struct target {
     char folder[256];
     char data[300];
     char own_address[300];
-    void *backend[2];
+    void *backend[3];
     void *stores[2];
 };
 
 /** target_start - start the backend and connect. Return: 0, or it has printed why not */
 int target_start(struct target *t, struct context *c);
+
+/** target_another - one more session on the same export, of a store that several can share; memory
+ * behind a daemon is not one. Return: as fsif_connect(); @cl is NULL if there can be none */
+int target_another(struct target *t, struct fsif_client **cl);
 
 /**
  * target_stop - disconnect and stop. Return: 0; else what was used is not what was asked for, or

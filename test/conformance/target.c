@@ -15,7 +15,7 @@
 #include "harness.h"
 #include "scratch.h"
 
-enum { DATA = 0, RO = 1 };
+enum { DATA = 0, RO = 1, ANOTHER = 2 };
 
 struct store_row {
     const char *name;
@@ -63,6 +63,17 @@ static int loop_start(struct target *t, struct context *c)
     return err != 0 ? err : loop_connect(t, RO, &c->ro);
 }
 
+static int loop_another(struct target *t, struct fsif_client **cl)
+{
+    struct harness_options o = {
+        .ops = store_row(t->store)->ops, .store = t->stores[DATA], .threads = 2};
+    struct harness *h;
+    int err = harness_start(&o, &h, cl);
+
+    t->backend[ANOTHER] = h;
+    return err;
+}
+
 static int loop_used(struct target *t)
 {
     (void)t;
@@ -71,8 +82,9 @@ static int loop_used(struct target *t)
 
 static int loop_stop(struct target *t)
 {
-    for (int i = DATA; i <= RO; i++) {
+    for (int i = DATA; i <= ANOTHER; i++)
         harness_stop(t->backend[i]);
+    for (int i = DATA; i <= RO; i++) {
         if (t->stores[i] != NULL)
             store_row(t->store)->ops->destroy(t->stores[i]);
     }
@@ -114,6 +126,14 @@ static int shm_start(struct target *t, struct context *c)
     return err != 0 ? err : connect_to(t, t->own_address, "ro", &c->ro);
 }
 
+static int shm_another(struct target *t, struct fsif_client **cl)
+{
+    *cl = NULL;
+    if (store_row(t->store)->source != NULL)
+        return 0;
+    return connect_to(t, t->own_address, "data", cl);
+}
+
 /* Whether this process has a memfd of the transport's mapped, and the daemon a worker. */
 static int shm_used(struct target *t)
 {
@@ -146,6 +166,11 @@ static int outside_start(struct target *t, struct context *c)
     return connect_to(t, t->address, t->export_name, &c->cl);
 }
 
+static int outside_another(struct target *t, struct fsif_client **cl)
+{
+    return connect_to(t, t->address, t->export_name, cl);
+}
+
 static int outside_used(struct target *t)
 {
     (void)t;
@@ -161,14 +186,15 @@ static int outside_stop(struct target *t)
 struct transport_row {
     const char *name;
     int (*start)(struct target *t, struct context *c);
+    int (*another)(struct target *t, struct fsif_client **cl);
     int (*used)(struct target *t); /* while the session runs */
     int (*stop)(struct target *t); /* after the clients disconnected */
 };
 
 static const struct transport_row transports[] = {
-    {"loop", loop_start, loop_used, loop_stop},
-    {"shm", shm_start, shm_used, shm_stop},
-    {"outside", outside_start, outside_used, outside_stop},
+    {"loop", loop_start, loop_another, loop_used, loop_stop},
+    {"shm", shm_start, shm_another, shm_used, shm_stop},
+    {"outside", outside_start, outside_another, outside_used, outside_stop},
 };
 
 static const struct transport_row *transport_row(const struct target *t)
@@ -200,6 +226,12 @@ int target_start(struct target *t, struct context *c)
     if (err != 0)
         fprintf(stderr, "start: %s\n", fsif_strerror(err));
     return err;
+}
+
+int target_another(struct target *t, struct fsif_client **cl)
+{
+    *cl = NULL;
+    return transport_row(t)->another(t, cl);
 }
 
 int target_stop(struct target *t, struct context *c)
