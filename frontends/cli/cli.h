@@ -73,7 +73,7 @@ struct target {
     int slash;  /* ended in a slash, or is the root */
 };
 
-/* Set by SIGINT and SIGTERM: finish what is under way, clean up, leave. */
+/* SIGINT or SIGTERM, once it came: stop, clean up what is under way, leave. */
 extern volatile sig_atomic_t cli_interrupted;
 
 /* --- report.c --- */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <fsif/shm.h>
 
@@ -225,10 +226,9 @@ static int need_address(struct cli *cli)
     return CLI_OK;
 }
 
-static void on_signal(int number_)
+static void on_signal(int caught)
 {
-    (void)number_;
-    cli_interrupted = 1;
+    cli_interrupted = caught;
 }
 
 /* The first signal lets what is under way be cleaned up, a second one ends the program at once. */
@@ -240,6 +240,17 @@ static void catch_signals(void)
     sigaction(SIGTERM, &sa, NULL);
 }
 
+/* Deep trees keep a directory open on each level. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int run(struct cli *cli, char **operands, int count)
 {
     int status;
@@ -247,13 +258,14 @@ static int run(struct cli *cli, char **operands, int count)
     if (fsif_registry_create(NULL, &cli->registry) < 0)
         cli_no_memory();
     fsif_registry_add_transport(cli->registry, &fsif_transport_shm);
+    raise_descriptor_limit();
     catch_signals();
     status = cli->command->run(cli, operands, count);
     cli_sessions_close(cli);
     fsif_registry_destroy(cli->registry);
     if (fflush(stdout) != 0 || ferror(stdout))
         cli_local_error(cli, "standard output", errno);
-    if (status == CLI_OK && (cli->failed || cli_interrupted))
+    if (status == CLI_OK && cli->failed)
         status = CLI_FAILED;
     return status;
 }
@@ -282,5 +294,8 @@ int main(int argc, char **argv)
     if (status == CLI_OK)
         status = run(&cli, argv + optind, argc - optind);
     pthread_mutex_destroy(&cli.report_lock);
+    /* Its disposition is the default again: the caller sees what ended us. */
+    if (cli_interrupted)
+        raise(cli_interrupted);
     return status;
 }
