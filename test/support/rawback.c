@@ -145,3 +145,32 @@ uint32_t call_submit(struct rawback *b, struct tracked *t)
     ck_assert_uint_eq(rq.type, t->call.op.type); /* dialect 1 has the same numbers */
     return rq.id;
 }
+
+void call_expect(const struct tracked *t, int64_t value)
+{
+    ck_assert_uint_eq(t->done, 1);
+    ck_assert_int_eq(t->call.result.value, value);
+}
+
+void call_round_trip(struct rawback *b, struct tracked *t, uint32_t type, uint64_t ret)
+{
+    call_init(t, type);
+    back_answer(b, call_submit(b, t), ret);
+    ck_assert_int_eq(fsif_frontend_poll(&b->fe), 1);
+    ck_assert_uint_eq(t->done, 1);
+}
+
+void back_check_all_free(struct rawback *b, struct tracked *t)
+{
+    uint32_t n = fsif_frontend_max_calls(&b->fe);
+
+    ck_assert_uint_eq(fsif_frontend_quarantined(&b->fe), 0);
+    for (uint32_t i = 0; i < n; i++) {
+        call_init(&t[i], FSIF_OP_SYNC);
+        back_answer(b, call_submit(b, &t[i]), 0);
+    }
+    call_init(&t[n], FSIF_OP_SYNC);
+    ck_assert_int_eq(fsif_frontend_submit(&b->fe, &t[n].call), -FSIF_EAGAIN);
+    ck_assert_int_eq(fsif_frontend_poll(&b->fe), (int)n);
+    ck_assert_uint_eq(t[n].done, 0);
+}

@@ -64,4 +64,17 @@ void call_init(struct tracked *t, uint32_t type);
 /** call_submit - submit a call that must be accepted, and take its request. Return: its id */
 uint32_t call_submit(struct rawback *b, struct tracked *t);
 
+/** call_expect - that done ran once, with @value */
+void call_expect(const struct tracked *t, int64_t value);
+
+/** call_round_trip - a call of @type, whose only answer is @ret, and done */
+void call_round_trip(struct rawback *b, struct tracked *t, uint32_t type, uint64_t ret);
+
+/**
+ * back_check_all_free - that no id was lost: as many calls as there may be, and not one more
+ *
+ * @t: RAW_IDS + 1
+ */
+void back_check_all_free(struct rawback *b, struct tracked *t);
+
 #endif

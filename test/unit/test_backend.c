@@ -652,6 +652,33 @@ START_TEST(resume_tells_the_peer)
 }
 END_TEST
 
+/* It died between noting a request and taking it, and another of its threads after it had reserved
+ * the index of a response: both are used up, none is left open. */
+START_TEST(resume_half_way)
+{
+    struct fsi_backend_view v;
+    uint32_t handle;
+
+    raw_begin(&f, firsts[_i]);
+    handle = raw_open(&f);
+    fsi_backend_look(&f.be, &v);
+    send_handle(FSIF_WIRE_SYNC, 1, handle, 0);
+    send_handle(FSIF_WIRE_SYNC, 2, handle, 0);
+    send_handle(FSIF_WIRE_SYNC, 3, handle, 0);
+    for (uint32_t i = 1; i <= 2; i++)
+        ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[i]), 1);
+    fsi_producer_reserve(&v.state->producer);
+    v.state->consumer.next.v_--;
+    ck_assert_int_eq(fsif_backend_resume(&f.be, &f.config, f.state), 2);
+    expect(1, -FSIF_EIO);
+    expect(2, -FSIF_EIO);
+    ck_assert_int_eq(fsif_backend_serve(&f.be, &rq[0]), 1);
+    expect(3, 0);
+    expect_nothing();
+    raw_end(&f);
+}
+END_TEST
+
 START_TEST(resume_refusals)
 {
     struct fsif_backend_config c;
@@ -734,6 +761,7 @@ static TCase *resume_cases(void)
 
     tcase_add_loop_test(tc, resume, 0, NFIRSTS);
     tcase_add_loop_test(tc, resume_tells_the_peer, 0, NFIRSTS);
+    tcase_add_loop_test(tc, resume_half_way, 0, NFIRSTS);
     tcase_add_test(tc, resume_refusals);
     tcase_add_test(tc, resume_poisoned);
     return tc;

@@ -422,6 +422,25 @@ START_TEST(unknown_operations)
 }
 END_TEST
 
+/* A caller that made something else of a fetched request. */
+START_TEST(no_operation)
+{
+    struct fsif_wire1_request r;
+    struct fsif_wire1_response answer;
+
+    raw_begin(&f, 0);
+    r = raw_named(&f, FSIF_WIRE_REMOVE, 1, "x");
+    raw_send(&f, &r);
+    ck_assert_int_eq(fsif_backend_fetch(&f.be, &fetched), 1);
+    fetched.op.type = FSIF_OP_NONE;
+    fsif_backend_execute(&f.be, &fetched);
+    ck_assert_int_eq(raw_receive(&f, &answer), 1);
+    ck_assert_int_eq((int64_t)answer.ret, -FSIF_ENOSYS);
+    ck_assert_uint_eq(f.store.calls, 0);
+    raw_end(&f);
+}
+END_TEST
+
 /* B6 */
 START_TEST(bad_grefs)
 {
@@ -530,6 +549,7 @@ int main(void)
     tcase_add_test(tc, on_handles);
     tcase_add_test(tc, listing);
     tcase_add_test(tc, unknown_operations);
+    tcase_add_test(tc, no_operation);
     tcase_add_test(tc, bad_grefs);
     tcase_add_test(tc, page_cannot_be_written);
     tcase_add_test(tc, without_numbers);
