@@ -205,7 +205,7 @@ static int chmod_one(struct cli *cli, struct fsif_client *cl, const struct targe
     struct fsif_attr attr;
     uint32_t mode;
     int fh = fsif_open(cl, path_wire(t->path), FSIF_O_RDONLY, 0);
-    int err = fh;
+    int err;
 
     if (fh < 0)
         return fh;

@@ -74,7 +74,7 @@ struct target {
 };
 
 /* SIGINT or SIGTERM, once it came: stop, clean up what is under way, leave. */
-extern volatile sig_atomic_t cli_interrupted;
+extern _Atomic int cli_interrupted;
 
 /* --- report.c --- */
 

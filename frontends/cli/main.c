@@ -17,7 +17,7 @@
 #define DEFAULT_JOBS 8u
 #define MAX_JOBS 32u
 
-volatile sig_atomic_t cli_interrupted;
+_Atomic int cli_interrupted;
 
 /* Options in the table: short letters of getopt, V for --verify and J for --json. */
 static const struct cli_command commands[] = {

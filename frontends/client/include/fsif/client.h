@@ -29,18 +29,19 @@ extern "C" {
 struct fsif_client;
 
 struct fsif_client_options {
-    size_t size;             /* sizeof(struct fsif_client_options) */
-    int timeout_ms;          /* of connecting and of each blocking call; < 0: none. Default 30000 */
-    uint32_t dialects;       /* FSIF_DIALECT_BIT set to offer; 0: all */
-    uint32_t max_calls;      /* shared pages for data, 1 .. slots; 0: one for each slot */
-    const char *plugin_dir;  /* as fsif_registry_create() */
+    size_t size;            /* sizeof(struct fsif_client_options) */
+    int timeout_ms;         /* of connecting and of each blocking call; < 0: none. Default 30000 */
+    uint32_t dialects;      /* FSIF_DIALECT_BIT set to offer; 0: all */
+    uint32_t max_calls;     /* shared pages for data, 1 .. slots; 0: one for each slot */
+    const char *plugin_dir; /* as fsif_registry_create() */
     const struct fsif_hooks *hooks; /* may be NULL; outlives the client */
     /* An already connected session instead of an address (loop, own transports); both or neither.
      * The client owns the session from fsif_connect() on, on error too. */
     const struct fsif_transport *transport;
     struct fsif_session *session;
     /* Where transports are found, for programs that link them in; stays the caller's and outlives
-     * the client. NULL: plugins of plugin_dir. Not with fsif_connect() in several threads at once. */
+     * the client. NULL: plugins of plugin_dir. Not with fsif_connect() in several threads at once.
+     */
     struct fsif_registry *registry;
 };
 
@@ -89,14 +90,14 @@ int fsif_exports(const char *address, const struct fsif_client_options *options,
 
 struct fsif_limits {
     uint32_t dialect;
-    uint32_t max_io;    /* bytes of one request; longer reads and writes are pipelined by the client */
+    uint32_t max_io; /* bytes of one request; longer reads and writes are pipelined by the client */
     uint32_t max_calls; /* requests under way at once */
     uint32_t read_only;
     uint32_t features; /* FSIF_FEATURE_* in use */
 };
 void fsif_get_limits(const struct fsif_client *cl, struct fsif_limits *out);
 
-/* --- blocking calls: names, argument order and meaning of POSIX -------------------------------- */
+/* --- blocking calls: names, argument order and meaning of POSIX --- */
 
 /* Flags of fsif_open: these values on every host. */
 #define FSIF_O_RDONLY 0x0u
@@ -154,7 +155,7 @@ int fsif_opendir(struct fsif_client *cl, const char *path, struct fsif_dir **out
 int fsif_readdir(struct fsif_dir *dir, const char **name);
 void fsif_closedir(struct fsif_dir *dir);
 
-/* --- asynchronous form: the calls of <fsif/frontend.h> on a client ------------------------------ */
+/* --- asynchronous form: the calls of <fsif/frontend.h> on a client --- */
 
 /**
  * fsif_submit - start one operation of at most one request
