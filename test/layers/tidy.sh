@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1
-files=$(git ls-files 'libfsif/*.c' 'transports/*.c' 'backends/*.c' 'frontends/*.c' 'examples/*.c')
+files=$(git ls-files 'libfsif/*.c' 'transports/*.c' 'backends/*.c' 'frontends/*.c')
 known=$(python3 -c 'import json, os, sys
 print("\n".join(os.path.relpath(e["file"]) for e in json.load(open(sys.argv[1]))))' \
     "$build/compile_commands.json")

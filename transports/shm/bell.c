@@ -109,6 +109,6 @@ void fsi_shm_bell_clear(int fd)
     if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
         return;
     /* A kernel before 5.8. */
-    if (fsif_wait_fd(fd, POLLIN, 0) > 0)
-        n = read(fd, &count, sizeof(count));
+    if (fsif_wait_fd(fd, POLLIN, 0) > 0 && read(fd, &count, sizeof(count)) < 0)
+        return; /* another thread took it */
 }

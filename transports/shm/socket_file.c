@@ -130,19 +130,20 @@ int fsi_shm_socket_bind(struct shm_socket_file *f, const char *path, int sock)
     *f = (struct shm_socket_file){.lock_fd = -1};
     f->path = malloc(len + 1);
     f->lock_path = malloc(len + sizeof(suffix));
-    ret = -FSIF_ENOMEM;
-    if (!f->path || !f->lock_path)
-        goto out;
+    if (!f->path || !f->lock_path) {
+        free(f->path);
+        free(f->lock_path);
+        *f = (struct shm_socket_file){.lock_fd = -1};
+        return -FSIF_ENOMEM;
+    }
     memcpy(f->path, path, len + 1);
     memcpy(f->lock_path, path, len);
     memcpy(f->lock_path + len, suffix, sizeof(suffix));
     ret = lock(f);
     if (!ret)
         ret = bind_locked(f, sock);
-    if (!ret)
-        return 0;
-out:
-    fsi_shm_socket_remove(f);
+    if (ret)
+        fsi_shm_socket_remove(f);
     return ret;
 }
 

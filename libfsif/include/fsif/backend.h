@@ -26,10 +26,10 @@ struct fsif_backend_config {
     uint32_t features; /* FSIF_FEATURE_* that both sides agreed on */
     void *ring;        /* the ring's pages, mapped */
     uint32_t ring_pages;
-    uint32_t first_index; /* 0, except in tests of the wrap */
-    uint32_t max_handles; /* open files of the session, 1 .. 65536 */
-    uint32_t max_streams; /* listings kept for their continuation, 1 .. 64 */
-    uint32_t queue;       /* for notify */
+    uint32_t first_index;                   /* 0, except in tests of the wrap */
+    uint32_t max_handles;                   /* open files of the session, 1 .. 65536 */
+    uint32_t max_streams;                   /* listings kept for their continuation, 1 .. 64 */
+    uint32_t queue;                         /* for notify */
     const struct fsif_transport *transport; /* copy_from, copy_to, lend, notify are used */
     struct fsif_session *session;
     const struct fsif_store_ops *store_ops;
@@ -43,8 +43,8 @@ struct fsif_backend {
     struct fsi_backend_state *state_;
 };
 
-/* A fetched request. The caller's storage, one for each thread that executes. (The name fsif_request
- * is owned by Xen's own io/fsif.h.) */
+/* A fetched request. The caller's storage, one for each thread that executes. (The name
+ * fsif_request is owned by Xen's own io/fsif.h.) */
 struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;

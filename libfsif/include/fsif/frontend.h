@@ -42,8 +42,8 @@ struct fsif_frontend_config {
     uint32_t features; /* FSIF_FEATURE_* that both sides agreed on */
     void *ring;        /* the ring's pages, zeroed, shared with the backend */
     uint32_t ring_pages;
-    uint32_t first_index; /* 0, except in tests of the wrap */
-    void *pages;          /* a shared page for each slot of the ring, contiguous, zeroed */
+    uint32_t first_index;  /* 0, except in tests of the wrap */
+    void *pages;           /* a shared page for each slot of the ring, contiguous, zeroed */
     const uint32_t *grefs; /* and its gref; copied by init */
     uint32_t npages;       /* of @pages; at least 1; fewer than slots: fewer calls at once */
     uint32_t queue;        /* for notify */
@@ -73,7 +73,8 @@ size_t fsif_frontend_calls_size(const struct fsif_frontend_config *config);
 /**
  * fsif_frontend_init - start an engine in the caller's storage
  *
- * @state, @calls: storage of the sizes above, 8-byte aligned, the caller's until the engine is unused
+ * @state, @calls: storage of the sizes above, 8-byte aligned, the caller's until the engine is
+ * unused
  *
  * Return: 0; -FSIF_EINVAL
  */

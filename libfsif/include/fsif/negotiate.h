@@ -30,11 +30,11 @@ enum fsif_offer_kind {
 struct fsif_offer {
     uint32_t kind;
     char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* exports: the last name of the page before */
-    uint32_t dialects;   /* set of bits */
-    uint32_t features;   /* FSIF_FEATURE_* that the frontend wants */
-    uint32_t pages;      /* shared in all */
-    uint32_t ring_pages; /* of them */
-    uint32_t ring_gref;  /* the first; the others follow */
+    uint32_t dialects;                          /* set of bits */
+    uint32_t features;                          /* FSIF_FEATURE_* that the frontend wants */
+    uint32_t pages;                             /* shared in all */
+    uint32_t ring_pages;                        /* of them */
+    uint32_t ring_gref;                         /* the first; the others follow */
 };
 
 struct fsif_choice {
@@ -44,7 +44,8 @@ struct fsif_choice {
     uint32_t read_only; /* the export is */
 };
 
-/** fsif_export_name_valid - Return: 1 for 1 to 63 bytes of A-Z a-z 0-9 . _ -, not starting with '.' or '-' */
+/** fsif_export_name_valid - Return: 1 for 1 to 63 bytes of A-Z a-z 0-9 . _ -, not starting with '.'
+ * or '-' */
 int fsif_export_name_valid(const char *name);
 
 /** fsif_offer_write - Return: 0; -FSIF_EINVAL */

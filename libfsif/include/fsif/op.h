@@ -70,7 +70,8 @@ struct fsif_op {
     void *buffer;     /* read, list: length bytes; list: names back to back, each with its NUL */
 };
 
-/* What a file is. Times are seconds since 1970 UTC; nanoseconds are 0 where the dialect has none. */
+/* What a file is. Times are seconds since 1970 UTC; nanoseconds are 0 where the dialect has none.
+ */
 struct fsif_attr {
     uint32_t mode; /* FSIF_S_* type and permission bits */
     uint32_t uid;

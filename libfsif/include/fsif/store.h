@@ -6,8 +6,8 @@
  * The store vtable: what an export is kept in.
  *
  * Rules for authors, for every member unless it says otherwise:
- *  - Return 0 or a count, or a negative FSIF_E*: the error of the POSIX call of the same name. EINTR
- *    never reaches the caller.
+ *  - Return 0 or a count, or a negative FSIF_E*: the error of the POSIX call of the same name.
+ * EINTR never reaches the caller.
  *  - A path is normalised (fsif_path_normalize): never empty, no leading or double slash, no
  *    component "." or "..", "." for the root. A symbolic link inside the export resolves inside it.
  *  - Any number of threads call at once, also on one file. A call may block: the session's other
@@ -36,7 +36,7 @@ struct fsif_store; /* each store defines its own */
 
 /* open flags; read access is always asked for */
 #define FSIF_STORE_WRITE 0x1u
-#define FSIF_STORE_CREATE 0x2u    /* make it if it is not there, with the given mode */
+#define FSIF_STORE_CREATE 0x2u /* make it if it is not there, with the given mode */
 #define FSIF_STORE_TRUNCATE 0x4u
 #define FSIF_STORE_DIRECTORY 0x8u /* a directory, for stat, chmod and sync only */
 
@@ -52,9 +52,9 @@ struct fsif_store_config {
                            words; for logs and for stores that open it themselves */
     int root_fd;        /* posix: a directory descriptor, taken over on success; -1: open @source */
     uint32_t read_only;
-    uint32_t setid;     /* keep set-id bits */
-    uint32_t xdev;      /* cross mount points */
-    uint32_t map;       /* enum fsif_map_kind */
+    uint32_t setid; /* keep set-id bits */
+    uint32_t xdev;  /* cross mount points */
+    uint32_t map;   /* enum fsif_map_kind */
     uint32_t uid;
     uint32_t gid;
     uint64_t max_bytes; /* memory: bytes of file data; 0: the store's default */

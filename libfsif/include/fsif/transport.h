@@ -40,8 +40,8 @@ struct fsif_session;
 
 /* Who a peer is, as the kernel or the hypervisor says. */
 enum fsif_credential_kind {
-    FSIF_CREDENTIAL_NONE = 0, /* same process: the loop transport */
-    FSIF_CREDENTIAL_USER = 1, /* uid, gid and groups are valid */
+    FSIF_CREDENTIAL_NONE = 0,   /* same process: the loop transport */
+    FSIF_CREDENTIAL_USER = 1,   /* uid, gid and groups are valid */
     FSIF_CREDENTIAL_DOMAIN = 2, /* domid is valid */
 };
 
@@ -54,7 +54,7 @@ struct fsif_credentials {
     uint32_t kind;
     uint32_t uid;
     uint32_t gid;
-    int32_t pid;     /* for logs only; 0: unknown */
+    int32_t pid; /* for logs only; 0: unknown */
     uint32_t domid;
     uint32_t ngroups; /* supplementary groups; a peer with more than fit has the first of them */
     uint32_t groups[FSIF_CREDENTIAL_GROUPS];

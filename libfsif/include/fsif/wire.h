@@ -98,9 +98,9 @@ struct fsif_wire1_chmod {
 };
 
 struct fsif_wire1_request {
-    uint8_t type; /* @0 */
-    uint8_t pad0; /* @1 */
-    uint16_t id;  /* @2 */
+    uint8_t type;  /* @0 */
+    uint8_t pad0;  /* @1 */
+    uint16_t id;   /* @2 */
     uint32_t pad1; /* @4 */
     union {
         struct fsif_wire1_io io;
@@ -116,10 +116,10 @@ struct fsif_wire1_request {
 };
 
 struct fsif_wire1_response {
-    uint16_t id;      /* @0 */
-    uint16_t pad0;    /* @2 */
-    uint32_t pad1;    /* @4 */
-    uint64_t ret;     /* @8 */
+    uint16_t id;        /* @0 */
+    uint16_t pad0;      /* @2 */
+    uint32_t pad1;      /* @4 */
+    uint64_t ret;       /* @8 */
     uint8_t unused[16]; /* @16 */
 };
 

@@ -109,10 +109,10 @@ enum fsif_log_level {
  */
 struct fsif_log {
     int fd;
-    int level;           /* lines above it are dropped */
+    int level; /* lines above it are dropped */
     const char *program;
     /* private */
-    uint32_t burst_;     /* rate limit: lines left in this window */
+    uint32_t burst_; /* rate limit: lines left in this window */
     uint64_t window_;
     uint32_t dropped_;
 };
