@@ -292,7 +292,7 @@ START_TEST(deadline_and_quarantine)
     char buf[4096];
     int fh;
 
-    start(4, 50, 2);
+    start(4, 1000, 2); /* connecting has this time too, on a busy machine */
     fh = make_file("f", "0123456789", 10);
     local_backend_hold(backend, 0);
     memset(buf, 'u', sizeof(buf));
