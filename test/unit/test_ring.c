@@ -311,6 +311,9 @@ START_TEST(floor_limits)
     floor.v_ = firsts[_i] + 4;
     head->req_prod.v_ = floor.v_ + N + 1;
     ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), -FSIF_EPROTO);
+    /* Backwards, though ahead of the floor: what was taken is not there again. */
+    head->req_prod.v_ = cons.next.v_ - 2;
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), -FSIF_EPROTO);
     head->req_prod.v_ = floor.v_ + N;
     ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), 1);
     begin(firsts[_i]);
