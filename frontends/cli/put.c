@@ -265,18 +265,13 @@ static int open_entry(struct put_job *j, struct stat *st)
     return fd;
 }
 
-static void put_run(struct job *job, void *buf)
+static void put_one(struct put_job *j, void *buf)
 {
-    struct put_job *j = (struct put_job *)job;
-    struct put *p = j->put;
     struct stat st;
-    int fd = cli_interrupted ? 0 : open_entry(j, &st);
+    int fd = open_entry(j, &st);
 
     if (fd < 0) {
         local_failed(j, -fd);
-    } else if (cli_interrupted) {
-        if (fd > 0)
-            close(fd);
     } else if (S_ISDIR(st.st_mode)) {
         put_dir(j, fd, &st);
     } else if (S_ISREG(st.st_mode)) {
@@ -286,7 +281,15 @@ static void put_run(struct job *job, void *buf)
         skipped(j, S_ISLNK(st.st_mode) ? "a symbolic link (-L follows)"
                                        : "neither a file nor a directory");
     }
-    leave_dir(p, j->dir);
+}
+
+static void put_run(struct job *job, void *buf)
+{
+    struct put_job *j = (struct put_job *)job;
+
+    if (!cli_interrupted)
+        put_one(j, buf);
+    leave_dir(j->put, j->dir);
     free(j->name);
     free(j->path);
     free(j);
