@@ -11,12 +11,17 @@
  * with a slash.
  */
 
+/* "." and ".." stand in a listing once each; a few more may come when the backend has lost its
+ * place. A backend that sends nothing else would keep a reader here for ever. */
+#define MAX_DOTS 16u
+
 struct fsif_dir {
     struct fsif_client *cl;
     uint64_t seen; /* entries, for the continuation */
     uint32_t used; /* bytes of page */
     uint32_t pos;
     uint32_t more;
+    uint32_t dots; /* "." and ".." in a row */
     char page[FSIF_PAGE_SIZE];
     char path[];
 };
@@ -67,6 +72,7 @@ int fsif_opendir(struct fsif_client *cl, const char *path, struct fsif_dir **out
         return -FSIF_ENOMEM;
     d->cl = cl;
     d->seen = 0;
+    d->dots = 0;
     memcpy(d->path, path, len + 1);
     err = next_page(d);
     if (err < 0) {
@@ -87,9 +93,12 @@ int fsif_readdir(struct fsif_dir *dir, const char **name)
             s = dir->page + dir->pos;
             dir->pos += (uint32_t)strnlen(s, dir->used - dir->pos) + 1;
             if (strcmp(s, ".") != 0 && strcmp(s, "..") != 0) {
+                dir->dots = 0;
                 *name = s;
                 return 1;
             }
+            if (++dir->dots > MAX_DOTS)
+                return -FSIF_EIO;
         }
         if (!dir->more)
             return 0;
