@@ -209,7 +209,7 @@ def wrong_memory(test, d):
         refused(d, [fd], what, pages=512 if what == "huge pages" else 65)
         os.close(fd)
     refused(d, [], "no memory at all")
-    d.expect_log("event=memory-refused", 10)
+    d.expect_log("event=memory-refused", 8)
     # a ring that cannot be mapped after its memory was: nothing of it stays
     for _ in range(3):
         with Front(d.path) as f:

@@ -148,14 +148,16 @@ class Neighbour:
 class Daemon:
     """fsif-backend as the victim, with an export of its own for the neighbour."""
 
-    def __init__(self, test, exports, arguments=(), neighbour=True, before=None):
+    def __init__(self, test, exports, arguments=(), neighbour=True, before=None,
+                 level="warning"):
         self.folder = test.folder()
         self.path = self.folder + "/socket"
         self.log_path = self.folder + "/log"
         good = test.folder()
         with open(good + "/file", "w") as f:
             f.write("neighbour's data")
-        line = [BACKEND, "-l", "shm:" + self.path, "-e", "neighbour=" + good]
+        # Without the lines of ordinary sessions the rate limit lets the interesting ones through.
+        line = [BACKEND, "--log-level", level, "-l", "shm:" + self.path, "-e", "neighbour=" + good]
         for name, source in exports.items():
             line += ["-e", name + "=" + source]
         self.log_file = open(self.log_path, "ab")
@@ -213,9 +215,8 @@ class Daemon:
         """The worker that @action starts, as (its pid, what @action returned)."""
         before = set(self.workers())
         result = action()
-        new = set(self.workers()) - before
-        equal(len(new), 1, "one worker for one session")
-        return new.pop(), result
+        wait_until(lambda: len(set(self.workers()) - before) == 1, "one worker for one session")
+        return (set(self.workers()) - before).pop(), result
 
     def log(self):
         with open(self.log_path, errors="surrogateescape") as f:

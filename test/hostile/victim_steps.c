@@ -157,6 +157,33 @@ static int64_t step_list(struct victim *v, char **a)
     return err < 0 ? err : n;
 }
 
+static void raw_done(struct fsif_call *call)
+{
+    *(int *)call->arg = 1;
+}
+
+/* One page of a listing into a buffer of exactly one page. */
+static int64_t step_rawlist(struct victim *v, char **a)
+{
+    int done = 0;
+    struct fsif_call call = {.op = {.type = FSIF_OP_LIST, .path = a[0], .length = FSIF_PAGE_SIZE},
+                             .deadline = FSIF_NEVER,
+                             .done = raw_done,
+                             .arg = &done};
+    int64_t n;
+
+    call.op.buffer = victim_malloc(FSIF_PAGE_SIZE);
+    n = fsif_submit(v->cl, &call);
+    while (n == 0 && !done)
+        (void)fsif_poll(v->cl, 100);
+    if (n == 0)
+        n = call.result.value;
+    if (n >= 0)
+        printf("used = %u more %u\n", call.result.used, call.result.more);
+    free(call.op.buffer);
+    return n;
+}
+
 static int64_t step_exports(struct victim *v, char **a)
 {
     struct fsif_client_options o;
@@ -254,6 +281,7 @@ static const struct {
     {"list", step_list},         {"exports", step_exports},
     {"limits", step_limits},     {"pause", step_pause},
     {"race", step_race},         {"hammer", step_hammer},
+    {"rawlist", step_rawlist},
 };
 
 void victim_step(struct victim *v, const char *text)
