@@ -231,6 +231,15 @@ const struct fsi_export *fsi_exports_find(const struct fsi_export *exports, size
     return NULL;
 }
 
+int fsi_exports_any(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
+                    const struct fsif_credentials *peer)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fsi_export_allows(&exports[i], self, peer))
+            return 1;
+    return 0;
+}
+
 unsigned fsi_exports_page(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
                           const struct fsif_credentials *peer, const char *after,
                           struct fsif_dict *answer)

@@ -6,11 +6,15 @@
  * The channel between the supervisor and a worker: a SOCK_SEQPACKET pair, one dictionary a packet,
  * at most one descriptor with it.
  *
- *   supervisor -> worker   message=hello    transport, blob-0 .., max-pages, threads ...  first,
- * once status=N ...     the answer to the request before message=drain    answer what is published,
- * then end worker -> supervisor   message=exports  name=AFTER      one request at a time
- *                          message=export   name=NAME
- *                          message=serving                  the handshake is over
+ * supervisor -> worker
+ * - message=hello transport, blob-0 .., max-pages, threads ...: first, once
+ * - status=N ...: the answer to the request before
+ * - message=drain: answer what is published, then end
+ *
+ * worker -> supervisor
+ * - message=exports name=AFTER, message=export name=NAME: one request at a time
+ * - message=serving: the handshake is over
+ * - message=report event=WORD reason=TEXT: for the log, where all sessions share one rate limit
  *
  * Neither side blocks in sending. The supervisor trusts nothing that a worker says: a worker that
  * is compromised can ask for what its peer may have anyway.
@@ -28,16 +32,16 @@
 #define FSI_WORKER_CONTROL 3
 #define FSI_WORKER_TRANSPORT 4 /* and those after it */
 
-/* Why a worker ended: its exit code. */
+/* Why a worker ended: its exit code. Sanitizers have taken 1 and 23. */
 enum fsi_end {
     FSI_END_OK = 0,         /* the peer closed its side, or the session was drained */
-    FSI_END_HANDSHAKE = 20, /* the peer broke the rules of the handshake */
-    FSI_END_TIMEOUT = 21,   /* the peer did not start its session in time */
-    FSI_END_REFUSED = 22,   /* a limit was reached */
-    FSI_END_POISONED = 23,  /* the peer broke the protocol of the ring */
-    FSI_END_STORE = 24,     /* the export's store did not open */
-    FSI_END_FAILED = 25,    /* no memory, no threads ... */
-    FSI_END_CONTROL = 26,   /* the supervisor is gone or makes no sense */
+    FSI_END_HANDSHAKE = 40, /* the peer broke the rules of the handshake */
+    FSI_END_TIMEOUT = 41,   /* the peer did not start its session in time */
+    FSI_END_REFUSED = 42,   /* a limit was reached */
+    FSI_END_POISONED = 43,  /* the peer broke the protocol of the ring */
+    FSI_END_STORE = 44,     /* the export's store did not open */
+    FSI_END_FAILED = 45,    /* no memory, no threads ... */
+    FSI_END_CONTROL = 46,   /* the supervisor is gone or makes no sense */
 };
 
 /** fsi_end_text - a constant sentence for an exit code */
@@ -71,6 +75,9 @@ int fsi_message_is_answer(const struct fsif_dict *message);
 
 /** fsi_message_simple - a message without operands */
 void fsi_message_simple(struct fsif_dict *message, const char *word);
+
+/** fsi_message_report - a line for the log */
+int fsi_message_report(struct fsif_dict *message, const char *event, const char *reason);
 
 /** fsi_message_ask - a worker's question about @name; "" is "from the start" of a listing */
 int fsi_message_ask(struct fsif_dict *message, const char *word, const char *name);

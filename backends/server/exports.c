@@ -55,7 +55,7 @@ static int set_source(struct fsi_export *e, const char *value, struct fsi_error 
 {
     const char *words;
 
-    if (!*value)
+    if (!value || !*value)
         return fsi_fail(err, -FSIF_EINVAL, "the source is empty");
     size_t len = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-");
     if (len > 0 && value[len] == ':') {
@@ -101,7 +101,7 @@ static int add_id(struct fsi_ids *set, uint32_t id, struct fsi_error *err)
 static int set_allowed(struct fsi_export *e, const char *value, int group, struct fsi_error *err)
 {
     char word[256];
-    const char *p = value + strspn(value, " \t");
+    const char *p = value ? value + strspn(value, " \t") : "";
     uint32_t id;
     int rc = 0;
 

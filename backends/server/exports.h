@@ -10,7 +10,7 @@
 #include <fsif/negotiate.h>
 #include "text.h"
 
-#define FSI_MAX_EXPORTS 65536u
+#define FSI_MAX_EXPORTS 16384u
 
 /* Whom files made by a peer belong to */
 enum fsi_map {
@@ -111,6 +111,10 @@ void fsi_export_owner(const struct fsi_export *e, const struct fsi_self *self,
 unsigned fsi_exports_page(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
                           const struct fsif_credentials *peer, const char *after,
                           struct fsif_dict *answer);
+
+/** fsi_exports_any - whether there is any export that the peer may use. Return: 1 or 0 */
+int fsi_exports_any(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
+                    const struct fsif_credentials *peer);
 
 /** fsi_exports_find - by name, among sorted exports. Return: NULL if there is none */
 const struct fsi_export *fsi_exports_find(const struct fsi_export *exports, size_t n,

@@ -29,6 +29,15 @@ void fsi_message_simple(struct fsif_dict *message, const char *word)
     fsif_dict_put(message, "message", word);
 }
 
+int fsi_message_report(struct fsif_dict *message, const char *event, const char *reason)
+{
+    int rc;
+
+    fsi_message_simple(message, "report");
+    rc = fsif_dict_put(message, "event", event);
+    return rc ? rc : fsif_dict_put(message, "reason", reason);
+}
+
 int fsi_message_ask(struct fsif_dict *message, const char *word, const char *name)
 {
     fsi_message_simple(message, word);

@@ -53,13 +53,12 @@ static int wait_both(int peer_fd, int control, uint64_t deadline)
     }
 }
 
-static void log_end(struct fsi_session *s, const char *event, const char *reason)
+void fsi_session_report(struct fsi_session *s, const char *event, const char *reason)
 {
-    char id[16];
+    struct fsif_dict message;
 
-    snprintf(id, sizeof(id), "%u", s->hello.session);
-    fsif_log_limited(&s->log, FSIF_LOG_WARNING, event, "session", id, "reason", reason,
-                     (const char *)NULL);
+    if (!fsi_message_report(&message, event, reason))
+        (void)fsi_control_send(s->control, &message, -1);
 }
 
 enum fsi_end fsi_session_import(struct fsi_session *s, const char *plugin_dir)
@@ -81,7 +80,7 @@ enum fsi_end fsi_session_import(struct fsi_session *s, const char *plugin_dir)
         rc = s->transport->session_import(fds, s->hello.nfds, s->hello.blob, s->hello.blob_len,
                                           &s->peer);
     if (rc) {
-        log_end(s, "import-failed", fsif_strerror(rc));
+        fsi_session_report(s, "import-failed", fsif_strerror(rc));
         return FSI_END_FAILED;
     }
     return FSI_END_OK;
@@ -226,14 +225,14 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         if (root_fd >= 0)
             close(root_fd);
         answer_status(s, rc);
-        log_end(s, "memory-refused", fsif_strerror(rc));
+        fsi_session_report(s, "memory-refused", fsif_strerror(rc));
         return FSI_END_HANDSHAKE;
     }
     raise_nofile(s->opening.max_handles);
     rc = open_store(s, root_fd);
     if (rc) {
         answer_status(s, -FSIF_EIO);
-        log_end(s, "store-failed", fsif_strerror(rc));
+        fsi_session_report(s, "store-failed", fsif_strerror(rc));
         return FSI_END_STORE;
     }
     choice->read_only = s->opening.config.read_only;
@@ -242,7 +241,7 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         rc = fsif_choice_write(choice, &answer);
     if (rc) {
         answer_status(s, -FSIF_EIO);
-        log_end(s, "engine-failed", fsif_strerror(rc));
+        fsi_session_report(s, "engine-failed", fsif_strerror(rc));
         return FSI_END_FAILED;
     }
     rc = s->transport->session_answer(s->peer, &answer, 1);

@@ -47,6 +47,9 @@ enum fsi_end fsi_session_import(struct fsi_session *s, const char *plugin_dir);
  */
 enum fsi_end fsi_session_handshake(struct fsi_session *s);
 
+/** fsi_session_report - have the supervisor log why something ended. Threads: any */
+void fsi_session_report(struct fsi_session *s, const char *event, const char *reason);
+
 /** fsi_session_fini - close everything; no queue may run */
 void fsi_session_fini(struct fsi_session *s);
 

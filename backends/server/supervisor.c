@@ -178,7 +178,10 @@ static void on_signal(uv_signal_t *sig, int number)
     sv->stopping = 1;
     tell_systemd("STOPPING=1");
     fsif_log_event(&sv->log, FSIF_LOG_INFO, "stopping", "signal",
-                   number == SIGTERM ? "SIGTERM" : "SIGINT", (const char *)NULL);
+                   number == SIGTERM  ? "SIGTERM"
+                   : number == SIGINT ? "SIGINT"
+                                      : "SIGHUP",
+                   (const char *)NULL);
     close_listeners(sv);
     fsi_workers_drain(sv);
     uv_timer_start(&sv->stop_timer, on_stop_timeout, (uint64_t)sv->options->stop_timeout * 1000u,
@@ -268,16 +271,29 @@ static int open_all(struct fsi_supervisor *sv, struct fsi_error *err)
     return rc;
 }
 
+/* A hang-up of the terminal ends us too, unless we were started to survive it. */
+static int watch_signals(struct fsi_supervisor *sv)
+{
+    struct sigaction hangup;
+
+    sv->term.data = sv->interrupt.data = sv->hangup.data = sv;
+    if (uv_signal_init(&sv->loop, &sv->term) || uv_signal_init(&sv->loop, &sv->interrupt) ||
+        uv_signal_init(&sv->loop, &sv->hangup) || uv_signal_start(&sv->term, on_signal, SIGTERM) ||
+        uv_signal_start(&sv->interrupt, on_signal, SIGINT))
+        return -1;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN)
+        return 0;
+    return uv_signal_start(&sv->hangup, on_signal, SIGHUP);
+}
+
 static int start_loop(struct fsi_supervisor *sv, struct fsi_error *err)
 {
     int rc = 0;
 
-    if (uv_signal_init(&sv->loop, &sv->term) || uv_signal_init(&sv->loop, &sv->interrupt) ||
-        uv_timer_init(&sv->loop, &sv->stop_timer))
+    if (uv_timer_init(&sv->loop, &sv->stop_timer))
         return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
-    sv->term.data = sv->interrupt.data = sv->stop_timer.data = sv;
-    if (uv_signal_start(&sv->term, on_signal, SIGTERM) ||
-        uv_signal_start(&sv->interrupt, on_signal, SIGINT))
+    sv->stop_timer.data = sv;
+    if (watch_signals(sv))
         return fsi_fail(err, -FSIF_EIO, "cannot watch signals");
     for (size_t i = 0; i < sv->nlisteners && !rc; i++)
         rc = start_listener(&sv->listeners[i], err);

@@ -33,12 +33,14 @@ struct fsi_supervisor {
     uv_loop_t loop;
     uv_signal_t term;
     uv_signal_t interrupt;
+    uv_signal_t hangup;
     uv_timer_t stop_timer;
     struct fsi_listener *listeners;
     size_t nlisteners;
     struct fsi_worker *workers;
-    uint32_t nworkers;  /* processes */
-    uint32_t nsessions; /* of them, those that count against the limit */
+    uint32_t nworkers;   /* processes */
+    uint32_t nsessions;  /* of them, those that count against the limit */
+    uint32_t nstrangers; /* and those of peers that may use nothing */
     uint32_t last_session;
     int program_fd;     /* this program, to be started again as a worker */
     int reserve_fd;     /* closed to get out of a shortage of descriptors */

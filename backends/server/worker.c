@@ -70,14 +70,8 @@ static int confine(void)
 static void on_poison(void *arg, enum fsif_poison reason)
 {
     struct worker *w = arg;
-    struct fsi_session *s = &w->session;
-    char id[16];
 
-    snprintf(id, sizeof(id), "%u", s->hello.session);
-    pthread_mutex_lock(&s->log_lock);
-    fsif_log_limited(&s->log, FSIF_LOG_WARNING, "poisoned", "session", id, "export",
-                     s->opening.name, "reason", fsif_poison_text(reason), (const char *)NULL);
-    pthread_mutex_unlock(&s->log_lock);
+    fsi_session_report(&w->session, "poisoned", fsif_poison_text(reason));
     /* The queue closes only when its requests have ended, and one may hang in the store. */
     uv_async_send(&w->poisoned);
 }
@@ -259,7 +253,7 @@ static enum fsi_end serve(struct worker *w)
     uv_run(&w->loop, UV_RUN_DEFAULT);
     if (w->stuck) {
         /* Threads are still in the store: what they use must stay. The kernel closes it all. */
-        _exit(w->end);
+        _exit((int)w->end);
     }
     fsi_queue_destroy(w->queue);
     fini_loop(w);
@@ -285,8 +279,10 @@ int fsi_worker_main(const char *plugin_dir)
         return 2;
     }
     w = calloc(1, sizeof(*w));
-    if (!w || confine())
+    if (!w || confine()) {
+        free(w);
         return FSI_END_FAILED;
+    }
     s = &w->session;
     s->control = FSI_WORKER_CONTROL;
     fsif_log_init(&s->log, FSI_WORKER_LOG, FSIF_LOG_INFO, "fsif-backend");

@@ -20,10 +20,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Questions of one worker: more than the pages of the longest listing need. */
-#define MAX_QUESTIONS 4096u
+/* Questions of one worker: more than the pages of the longest listing need (44 exports each). */
+#define MAX_QUESTIONS(exports) (256u + (uint32_t)(exports) / 16u)
+/* Lines of one worker for the log */
+#define MAX_REPORTS 4u
 /* Workers beyond the limit of sessions that only tell their peer so */
 #define MAX_REFUSALS 8u
+/* Connections at once of peers that may use nothing, so that they lock out nobody who may */
+#define MAX_STRANGERS 16u
 /* The worker's own deadline comes first, because its peer gets an answer then. */
 #define DEADLINE_SLACK_MS 2000u
 
@@ -70,6 +74,7 @@ static void forget(struct fsi_worker *w)
     if (w->next)
         w->next->link = w->link;
     sv->nworkers--;
+    sv->nstrangers -= (uint32_t)w->stranger;
     if (!w->refusing)
         sv->nsessions--;
     uv_close((uv_handle_t *)&w->process, on_handle_closed);
@@ -95,12 +100,34 @@ static void begin_serving(struct fsi_worker *w)
     fsi_worker_log(w, FSIF_LOG_INFO, "session-begin", w->export_name, NULL);
 }
 
+/* A line for the log: one of the words that a worker may say, and its reason. */
+static int take_report(struct fsi_worker *w, const struct fsif_dict *message)
+{
+    static const char *const events[] = {"poisoned", "memory-refused", "store-failed",
+                                         "engine-failed", "import-failed"};
+    char event[32];
+    char reason[FSIF_DICT_VALUE_MAX + 1];
+
+    if (++w->reports > MAX_REPORTS || fsif_dict_get(message, "event", event, sizeof(event)) < 0 ||
+        fsif_dict_get(message, "reason", reason, sizeof(reason)) < 0)
+        return -FSIF_EPROTO;
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (strcmp(events[i], event) != 0)
+            continue;
+        fsi_worker_log(w, FSIF_LOG_WARNING, events[i], w->export_name, reason);
+        return 0;
+    }
+    return -FSIF_EPROTO;
+}
+
 /* Returns 0, or anything else if the worker makes no sense. */
 static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
 {
     char name[FSIF_EXPORT_NAME_MAX + 1];
 
-    if (w->serving || ++w->questions > MAX_QUESTIONS)
+    if (fsi_message_is(message, "report"))
+        return take_report(w, message);
+    if (w->serving || ++w->questions > MAX_QUESTIONS(w->supervisor->options->nexports))
         return -FSIF_EPROTO;
     if (fsi_message_is(message, "serving")) {
         if (!w->export_name[0])
@@ -213,8 +240,14 @@ static uint32_t sessions_of(const struct fsi_supervisor *sv, const struct fsif_c
 }
 
 /* Returns 0: serve it; 1: only tell it that a limit is reached; -1: not even that. */
-static int admit(struct fsi_supervisor *sv, const struct fsif_credentials *who)
+static int admit(struct fsi_worker *w)
 {
+    const struct fsi_supervisor *sv = w->supervisor;
+    const struct fsif_credentials *who = &w->who;
+
+    w->stranger = !fsi_exports_any(sv->options->exports, sv->options->nexports, &sv->self, who);
+    if (w->stranger && sv->nstrangers >= MAX_STRANGERS)
+        return -1;
     if (sv->nsessions < sv->options->max_sessions &&
         sessions_of(sv, who) < sv->options->max_sessions_per_peer)
         return 0;
@@ -270,6 +303,7 @@ static void enlist(struct fsi_worker *w)
         w->next->link = &w->next;
     sv->workers = w;
     sv->nworkers++;
+    sv->nstrangers += (uint32_t)w->stranger;
     if (!w->refusing)
         sv->nsessions++;
     uv_poll_start(&w->poll, UV_READABLE | UV_DISCONNECT, on_control);
@@ -316,7 +350,7 @@ void fsi_workers_start(struct fsi_supervisor *sv, const struct fsi_listener *fro
     w->peer = peer;
     w->session = ++sv->last_session;
     rc = w->transport->peer_credentials(peer, &w->who);
-    verdict = rc ? -1 : admit(sv, &w->who);
+    verdict = rc ? -1 : admit(w);
     if (verdict)
         fsi_worker_log(w, FSIF_LOG_WARNING, "limit", "", "too many sessions");
     if (verdict < 0) {

@@ -15,8 +15,10 @@ struct fsi_worker {
     struct fsif_credentials who;
     uint32_t session;
     uint32_t questions;
+    uint32_t reports;
     int control;
     int refusing; /* does not count as a session */
+    int stranger; /* may use no export at all */
     int serving;
     int killed;                                 /* by us */
     char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* the one granted; "": none yet */

@@ -84,6 +84,41 @@ def many_groups(folder):
         assert listed == ["group ro"]
 
 
+def crowd_of_strangers(folder):
+    """Who may use nothing cannot lock out those who may."""
+
+    def crowd(path):
+        fronts = []
+        try:
+            for _ in range(200):
+                fronts.append(Front(path))
+        except OSError:
+            pass
+        os.write(ready[1], b"x")
+        os.read(done[0], 1)
+        return len(fronts)
+
+    ready, done = os.pipe(), os.pipe()
+    with Daemon(folder, "-e", "own=memory:", "--max-sessions", "32") as daemon:
+        pid = os.fork()
+        if pid == 0:
+            os.close(done[1])  # so that it ends if we do
+            try:
+                as_user(7009, 7009, [], lambda: crowd(daemon.socket))
+            finally:
+                os._exit(0)
+        os.read(ready[0], 1)
+        for _ in range(10):
+            front = Front(daemon.socket)
+            assert front.session("own")["status"] == "0"
+        assert len(daemon.workers()) <= 16 + 10
+        os.write(done[1], b"x")
+        os.waitpid(pid, 0)
+        assert daemon.stop() == 0
+    for fd in ready + done:
+        os.close(fd)
+
+
 def credentials_of_connect(folder):
     """What counts is who connected, not what the process became afterwards."""
 
@@ -162,4 +197,4 @@ def nobody_daemon(folder):
 
 
 sys.stdout.flush()
-main([users, many_groups, credentials_of_connect, owner_of_files, overflow_ids, nobody_daemon])
+main([users, many_groups, crowd_of_strangers, credentials_of_connect, owner_of_files, overflow_ids, nobody_daemon])

@@ -2,7 +2,6 @@
 """Limits: who goes beyond them is told so, and the others are served."""
 import os
 import resource
-import time
 from testlib import EAGAIN, EPROTO, Daemon, Front, main, wait_until, works
 
 
@@ -47,7 +46,7 @@ def many_refused(folder):
     with Daemon(folder, "-e", "m=memory:", "--max-sessions", "2") as daemon:
         fronts = fill(daemon, 2)
         crowd = [Front(daemon.socket) for _ in range(100)]
-        time.sleep(0.2)
+        daemon.wait_log("event=limit")
         assert len(daemon.workers()) <= 2 + 8, daemon.workers()
         for front in crowd:
             front.close()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Bad input: a clear message, exit code 2, and nothing left of the attempt."""
 import os
+import socket
 import subprocess
-from testlib import PLUGINS, PROGRAM, Daemon, main, works
+from testlib import PLUGINS, PROGRAM, Daemon, Front, main, works
 
 
 def run(*arguments, **popen):
@@ -118,6 +119,30 @@ def listening_line(folder):
         assert not os.path.exists(second)
 
 
+def service_manager(folder):
+    """READY=1 once it listens, STOPPING=1 when it stops; workers hear nothing of the manager."""
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(folder + "/notify")
+    environment = dict(os.environ, NOTIFY_SOCKET=folder + "/notify", LISTEN_FDS="0")
+    with Daemon(folder, "-e", "m=memory:", env=environment) as daemon:
+        manager.settimeout(2)
+        try:
+            said = manager.recv(1000)
+        except TimeoutError:
+            print("SKIP: built without libsystemd")
+            return
+        assert said == b"READY=1", said
+        front = Front(daemon.socket)
+        assert front.session("m")["status"] == "0"
+        worker, = daemon.workers()
+        with open("/proc/%d/environ" % worker, "rb") as f:
+            variables = f.read()
+        assert b"PATH=" in variables and b"NOTIFY_SOCKET" not in variables
+        assert b"LISTEN_FDS" not in variables
+        assert daemon.stop() == 0
+        assert manager.recv(1000) == b"STOPPING=1"
+
+
 def odd_directory(folder):
     """A comma, a backslash, an equals sign and a colon in a directory's name."""
     name = "a,b\\c=d:e"
@@ -128,4 +153,5 @@ def odd_directory(folder):
         assert os.listdir(folder + "/" + name) == ["works-%d" % os.getpid()]
 
 
-main([bad_input, without_privilege, in_use, help_and_version, listening_line, odd_directory])
+main([bad_input, without_privilege, in_use, help_and_version, listening_line, service_manager,
+      odd_directory])

@@ -4,6 +4,7 @@ import os
 import signal
 import struct
 import sys
+import traceback
 from testlib import (CREATE, LIST, OPEN, READ, WRITE, Daemon, Front, alive, main, wait_until,
                      works)
 
@@ -40,9 +41,9 @@ def life(path, step):
     reached("published-no-bell")
     front.ring()
     reached("rang")
-    front.wait(1)
+    first = front.wait(1)
     reached("first-answer")
-    front.wait(31)
+    front.wait(32 - len(first))
     reached("all-answers")
     front.put(WRITE, 0, operands(handle, 0, 4096), b"x" * 4096)
     front.put(LIST, 1, struct.pack("<II", 0, 2), b"/\0")
@@ -69,6 +70,8 @@ def start(path, step):
         os.dup2(begin, 1)
         try:
             life(path, step)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     os.close(begin)

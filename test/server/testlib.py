@@ -142,10 +142,18 @@ class Front:
     def __init__(self, path, timeout=DEADLINE):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(timeout)
-        self.sock.connect(path)
+        self.connect(path, time.monotonic() + timeout)
         self.memfd = self.mem = None
         self.bells = []
         self.prod = self.cons = 0
+
+    def connect(self, path, end):
+        while True:
+            try:
+                return self.sock.connect(path)
+            except BlockingIOError:  # the backlog is full at the moment
+                assert time.monotonic() < end
+                time.sleep(0.001)
 
     def close(self):
         for fd in self.bells + ([self.memfd] if self.memfd is not None else []):
@@ -233,6 +241,7 @@ class Front:
         return found
 
     def wait(self, count, timeout=DEADLINE):
+        """At least @count responses, perhaps more."""
         found = []
         end = time.monotonic() + timeout
         while len(found) < count:
