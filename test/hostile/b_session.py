@@ -70,6 +70,8 @@ def handles(test):
 def churn(test):
     """Thousands of connects, closes and sessions cut short; rings of an earlier life."""
     chance = random.Random(14)
+    with test.daemon({"x": test.tree()}) as d:
+        earlier_life(d)
     with test.daemon({"x": test.tree()}, ["--handshake-timeout", "5"]) as d:
         began, n, started = time.monotonic(), 0, 0
         while n < 2000 and time.monotonic() - began < 60:
@@ -77,7 +79,6 @@ def churn(test):
             started += one_life(d, chance)
         print("%d connections, %d sessions in %.1f s" % (n, started, time.monotonic() - began))
         check(n >= 300 and started >= 50, "enough lives were lived")
-        earlier_life(d)
 
 
 def one_life(d, chance):
