@@ -24,6 +24,9 @@ enum cli_exit {
 /* Bytes that one read or write of a copy carries; the client cuts them into requests. */
 #define CLI_CHUNK (1u << 20)
 
+/* More names in one directory are refused: a hostile listing may have no end. */
+#define CLI_MAX_ENTRIES (1u << 22)
+
 struct cli_session {
     struct cli_session *next;
     char export_name[64];

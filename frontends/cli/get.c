@@ -189,6 +189,7 @@ static void push_entries(struct get *g, struct ldir *dir, const char *path)
 {
     struct fsif_dir *list;
     const char *name;
+    uint32_t count = 0;
     int err = fsif_opendir(g->client, path_wire(path), &list);
 
     if (err < 0) {
@@ -196,6 +197,10 @@ static void push_entries(struct get *g, struct ldir *dir, const char *path)
         return;
     }
     while ((err = fsif_readdir(list, &name)) > 0 && !cli_interrupted) {
+        if (count++ == CLI_MAX_ENTRIES) {
+            err = -FSIF_EOVERFLOW;
+            break;
+        }
         if (name_is_safe(name))
             push(g, dir, path_join(path, name), name);
         else

@@ -33,8 +33,10 @@ int entries_read(struct fsif_client *cl, const char *path, struct entries *out)
     err = fsif_opendir(cl, path_wire(path), &dir);
     if (err < 0)
         return err;
-    while ((err = fsif_readdir(dir, &name)) > 0)
+    while ((err = fsif_readdir(dir, &name)) > 0 && out->count < CLI_MAX_ENTRIES)
         add(out, name);
+    if (err > 0)
+        err = -FSIF_EOVERFLOW;
     fsif_closedir(dir);
     if (err < 0) {
         entries_free(out);

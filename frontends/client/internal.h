@@ -5,7 +5,6 @@
 /* What the files of the client share. The locking rules stand in wait.c. */
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <fsif/client.h>
 #include <fsif/host.h>

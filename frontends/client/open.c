@@ -14,12 +14,12 @@ int fsi_handle_limits(struct fsif_client *cl, int fh)
 {
     if (fh < 0 || (uint32_t)fh >= FSI_CLIENT_HANDLES)
         return -FSIF_EBADF;
-    return atomic_load_explicit(&cl->handles[fh], memory_order_relaxed);
+    return cl->handles[fh];
 }
 
 static void set_limits(struct fsif_client *cl, int fh, uint32_t limits)
 {
-    atomic_store_explicit(&cl->handles[fh], (unsigned char)limits, memory_order_relaxed);
+    cl->handles[fh] = (unsigned char)limits;
 }
 
 static int64_t close_handle(struct fsif_client *cl, uint32_t handle)
