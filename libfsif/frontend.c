@@ -411,6 +411,9 @@ static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_vie
     int got;
 
     got = fsi_consumer_peek(&v->responses, &st->consumer, &st->consumer.next, slot);
+    /* Read after the peer's index: there are no more responses than requests were published. */
+    if (got > 0 && st->consumer.seen - next > fsi_load_relaxed(&st->producer.published) - next)
+        got = -FSIF_EPROTO;
     if (got < 0) {
         fsif_frontend_shutdown(fe, FSIF_POISON_INDEX);
         return -FSIF_EPROTO;

@@ -72,6 +72,8 @@ START_TEST(answer_while_cancelling)
     ck_assert_uint_eq(t[0].done, 0); /* the claimer runs it */
     ck_assert_int_eq(fsif_frontend_cancel(&b.fe, &t[0].call), -FSIF_ENOENT);
     ck_assert_int_eq(fsif_frontend_expire(&b.fe, UINT64_MAX - 1, NULL), 0);
+    call_init(&t[1], FSIF_OP_SYNC); /* so that the index is not what is wrong */
+    (void)call_submit(&b, &t[1]);
     back_answer(&b, id, 0); /* a second one is no answer */
     ck_assert_int_eq(fsif_frontend_poll(&b.fe), -FSIF_EPROTO);
     ck_assert_int_eq(fsif_frontend_reason(&b.fe), FSIF_POISON_ID_IDLE);
@@ -300,12 +302,26 @@ START_TEST(F3)
     call_init(&t[0], FSIF_OP_READ);
     ck_assert_uint_eq(call_submit(&b, &t[0]), id);
     ck_assert_int_eq(fsif_frontend_cancel(&b.fe, &t[0].call), 0);
+    call_init(&t[2], FSIF_OP_SYNC);
+    (void)call_submit(&b, &t[2]);
     back_answer(&b, id, 0);
     back_answer(&b, id, 0); /* already answered */
     ck_assert_int_eq(fsif_frontend_poll(&b.fe), -FSIF_EPROTO);
     call_expect(&t[0], -FSIF_ECANCELED);
+    call_expect(&t[2], -FSIF_EIO);
     t[0].call.result.value = -FSIF_EIO;
     expect_poison(FSIF_POISON_ID_IDLE);
+}
+END_TEST
+
+/* One response more than requests: not even the good ones are taken. */
+START_TEST(F1_more_responses_than_requests)
+{
+    uint32_t id = under_way(FSIF_OP_READ);
+
+    while (b.answered != fsi_load_seq(&b.ring->req_prod) + 1)
+        back_answer(&b, id, 0);
+    expect_poison(FSIF_POISON_INDEX);
 }
 END_TEST
 
@@ -675,6 +691,7 @@ static TCase *hostile_cases(void)
 
     tcase_add_test(tc, F1);
     tcase_add_test(tc, F3);
+    tcase_add_test(tc, F1_more_responses_than_requests);
     tcase_add_test(tc, F3_before_it_was_sent);
     tcase_add_test(tc, F4);
     tcase_add_test(tc, F5);
