@@ -35,7 +35,7 @@ int fsi_shm_notify(struct fsif_session *s, uint32_t queue)
 {
     if (queue != 0 || s->ring_fd < 0)
         return -FSIF_EINVAL;
-    if (atomic_load_explicit(&s->gone, memory_order_relaxed))
+    if (atomic_load(&s->gone))
         return -FSIF_EPIPE;
     return fsi_shm_bell_ring(s->ring_fd);
 }
@@ -66,14 +66,14 @@ int fsi_shm_peer_state(struct fsif_session *s)
     char byte;
     ssize_t n;
 
-    if (atomic_load_explicit(&s->gone, memory_order_relaxed))
+    if (atomic_load(&s->gone))
         return FSIF_PEER_GONE;
     do {
         n = recv(s->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if ((n < 0 && errno == EAGAIN) || (n > 0 && may_send))
         return FSIF_PEER_ALIVE;
-    atomic_store_explicit(&s->gone, 1, memory_order_relaxed);
+    atomic_store(&s->gone, 1);
     return FSIF_PEER_GONE;
 }
 
