@@ -8,7 +8,6 @@ import socket
 import struct
 import time
 
-import attack
 import peer
 from attack import (CLOSE, CREATE, LIST, OPEN, PAGE, READ, RENAME, STAT, WRITE, Front, Gone,
                     request)
@@ -130,7 +129,8 @@ def ranges(test):
             made = f.call(CREATE, struct.pack("<bxxxiI", -128, -1, 2))
             equal(made, 0, "a directory flag of -128 and a mode of -1 make a directory")
             # an overlapping pair: the answer of one request is the name of the next
-            f.put(request(LIST, 1, struct.pack("<II", 0, 2)), request(OPEN, 2, struct.pack("<I", 2)))
+            f.put(request(LIST, 1, struct.pack("<II", 0, 2)),
+                  request(OPEN, 2, struct.pack("<I", 2)))
             f.get()
             f.get()
         for kind, operands in ((READ, struct.pack("<IIQQ", 0, 0, PAGE, 0)),
@@ -150,7 +150,7 @@ def refused(daemon, fds, what, **keys):
     """An offer with other memory is refused, and a good one on the same connection works."""
     with Front(daemon.path) as f:
         answer = f.session("x", fds=fds, **keys)
-        check(answer is not None and int(answer["status"]) > 0, "%s is refused: %r" % (what, answer))
+        check(answer and int(answer["status"]) > 0, "%s is refused: %r" % (what, answer))
         check(f.ring_fd < 0, "no bells for " + what)
         return int(answer["status"])
 
@@ -316,7 +316,7 @@ def never_consumed(test):
         with f:
             def burst(n):
                 for _ in range(n):
-                    f.set_name(1, "file")
+                    f.set_name(1, "d")
                     f.put(*[request(LIST, i, struct.pack("<II", 0, 1)) for i in range(64)])
                     wait_until(lambda: f.rsp_prod() == f.prod, "all are answered")
             burst(50)
