@@ -14,12 +14,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 import peer
-from peer import (CHMOD, CLOSE, CREATE, LIST, OPEN, PAGE, READ, REMOVE, RENAME, SLOT, SLOTS, SPACE,
-                  STAT, SYNC, TRUNCATE, WRITE)
+from peer import (CHMOD, CLOSE, CREATE, LIST, OPEN, PAGE, READ, REMOVE, RENAME, SPACE, STAT,
+                  SYNC, TRUNCATE, WRITE)
 
-__all__ = ["CHMOD", "CLOSE", "CREATE", "LIST", "OPEN", "PAGE", "READ", "REMOVE", "RENAME", "SLOT",
-           "SLOTS", "SPACE", "STAT", "SYNC", "TRUNCATE", "WRITE", "Back", "BackSession", "Front",
-           "Gone", "request"]
+__all__ = ["CHMOD", "CLOSE", "CREATE", "LIST", "OPEN", "PAGE", "READ", "REMOVE", "RENAME", "SPACE",
+           "STAT", "SYNC", "TRUNCATE", "WRITE", "Back", "BackSession", "Front", "Gone", "request"]
 
 PATIENCE = 30.0
 U64 = 0xffffffffffffffff
@@ -330,7 +329,10 @@ class BackSession(peer.Shared):
     def serve(self, special=None):
         """Answer until the frontend goes. @special(session, kind, rid, operands) returns True if
         it has dealt with a request, else a sane answer is given."""
+        end = time.monotonic() + 2 * PATIENCE
         while True:
+            if time.monotonic() > end:
+                raise TimeoutError("the frontend goes on and on")
             got = self.take()
             if not got:
                 return

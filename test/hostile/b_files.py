@@ -35,12 +35,15 @@ def read_only(test):
         for got, what in ((f.write(fd, b"evil"), "write"), (f.write(fd, b""), "write of nothing"),
                           (f.write(fd, b"x", 1 << 40), "write far out"),
                           (f.truncate(fd, 0), "truncate"), (f.truncate(fd, PAGE), "no change"),
-                          (f.chmod(fd, 0o777), "chmod"), (f.chmod(folder, 0o777), "chmod of a folder"),
+                          (f.chmod(fd, 0o777), "chmod"),
+                          (f.chmod(folder, 0o777), "chmod of a folder"),
                           (f.create("new"), "create"), (f.create("file"), "create over a file"),
-                          (f.create("d/new"), "create below"), (f.create("d"), "create over a folder"),
+                          (f.create("d/new"), "create below"),
+                          (f.create("d"), "create over a folder"),
                           (f.mkdir("new"), "mkdir"), (f.mkdir("d"), "mkdir of what is there"),
                           (f.remove("file"), "remove"), (f.remove("d/f"), "remove below"),
-                          (f.remove("d"), "remove of a folder"), (f.remove("none"), "remove of nothing"),
+                          (f.remove("d"), "remove of a folder"),
+                          (f.remove("none"), "remove of nothing"),
                           (f.rename("file", "other"), "rename"), (f.rename("d", "e"), "rename"),
                           (f.rename("none", "e"), "rename of nothing")):
             equal(got, -errno.EROFS, what)

@@ -126,7 +126,8 @@ def results(test):
                 v = attacked(test, good, before + [step], only(kind, act), RESULT)
                 equal(v.result(step), -errno.EIO, "%s answered with %d" % (step, ret))
         for ret in (-1, -2, -4095):
-            v = attacked(test, good, ["open:x"], only(OPEN, lambda s, r, o, ret=ret: s.answer(r, ret)))
+            v = attacked(test, good, ["open:x"],
+                         only(OPEN, lambda s, r, o, ret=ret: s.answer(r, ret)))
             among(v.result("open:x"), (ret, -errno.EIO), "an error of %d" % ret)
         keys = {"status": 0, "dialect": 1, "features": "", "read-only": 0}
         for ret in (-1, -4095, -4096, -(1 << 63)):  # without the feature they say nothing
@@ -253,7 +254,7 @@ def nothing_private(test):
                 used = page.index(b"\0") + 1
             # what an answer may fill may still hold what the last one did, names excepted
             if kind != LIST and page[used:] != bytes(PAGE - used):
-                faults.append("bytes behind those in use, type %d: %r" % (kind, page[used:used + 20]))
+                faults.append("bytes behind those in use, type %d: %r" % (kind, page[used:][:20]))
             if kind not in (READ, STAT, WRITE) and b"W" in page:
                 faults.append("written data in the page of type %d" % kind)
             if kind == WRITE:

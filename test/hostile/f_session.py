@@ -79,7 +79,8 @@ def pages_in_use(test):
     with test.good() as good:
         path = test.folder() + "/s"
         back = Back(path)
-        steps = ["connect", "open:file"] + ["read:16:777"] * 10 + ["read:64", "close", "open:x"] * 20
+        steps = ["connect", "open:file"] + ["read:16:777"] * 10
+        steps += ["read:64", "close", "open:x"] * 20
         steps += ["many/54/read:16:777", "read:32", "pause", "read:48", "stat"]
         v = Victim(test, good, path, steps, 300)
         session = back.accept()
@@ -211,7 +212,8 @@ def vanishing(test):
 def gone(test, good, what):
     path = test.folder() + "/s"
     back = Back(path)
-    v = Victim(test, good, path, ["connect", "open:file", "many/8/read:16", "read:17", "stat"])
+    v = Victim(test, good, path, ["connect", "open:file", "many/8/read:16", "read:17", "stat"],
+               5000)
     pid = os.fork() if what == "dies" else 0
     if what == "dies" and pid == 0:
         session = back.accept()

@@ -28,6 +28,7 @@ DEADLINE = 60
 SANITIZERS = re.compile(r"Sanitizer|runtime error:|died of signal|Assertion .* failed")
 # What a process may keep after its first round of work: allocators do not give all back.
 SLACK_KB = 4096
+SLACK_HEAP = 1 << 18
 
 ROWS = {}
 
@@ -247,7 +248,7 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         equal(self.process.wait(DEADLINE), 0, "exit code of the daemon")
         found = SANITIZERS.search(self.log())
-        check(not found, "no sanitizer speaks and no worker dies: " + (found.group() if found else ""))
+        check(not found, "no sanitizer speaks and no worker dies: %r" % found)
 
     def _print_log(self):
         lines = self.log().splitlines()
@@ -312,7 +313,8 @@ class Victim:
         self.process.stdin.flush()
 
     def results(self, step):
-        return [int(x.split(" = ")[1]) for x in self.text().split("\n") if x.startswith(step + " = ")]
+        return [int(x.split(" = ")[1]) for x in self.text().split("\n")
+                if x.startswith(step + " = ")]
 
     def result(self, step):
         found = self.results(step)
@@ -331,6 +333,9 @@ class Victim:
         check(not SANITIZERS.search(text), "no sanitizer speaks:\n" + text)
         fds = re.search(r"^fds = (\d+) then (\d+)$", text, re.M)
         equal(fds.group(2), fds.group(1), "the victim's descriptors are back")
+        heap = re.search(r"^heap = (\d+) then (\d+)$", text, re.M)
+        check(int(heap.group(2)) <= int(heap.group(1)) + SLACK_HEAP,
+              "the victim's memory is back: " + heap.group())
         if self.good:
             good = re.search(r"^good = (\d+) rounds (\d+) errors$", text, re.M)
             check(int(good.group(1)) >= 1, "its other session was served:\n" + text)
