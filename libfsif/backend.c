@@ -356,7 +356,8 @@ int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq)
     uint8_t slot[FSI_SLOT_MAX];
 
     fsi_backend_look(be, &v);
-    for (;;) {
+    /* A peer that makes nothing but malformed requests must not keep the caller here for ever. */
+    for (uint32_t i = 0; i < v.state->nslots; i++) {
         const struct fsif_shared_u32 *floor = &v.state->producer.published;
         enum fsif_poison bad = FSIF_POISON_INDEX;
         int got;
@@ -375,6 +376,7 @@ int fsif_backend_fetch(struct fsif_backend *be, struct fsif_fetched *rq)
         if (bad)
             fsif_backend_poison(be, bad);
     }
+    return fsif_backend_reason(be) ? -FSIF_EPROTO : 0;
 }
 
 int fsif_backend_arm(struct fsif_backend *be)

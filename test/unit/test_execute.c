@@ -529,6 +529,31 @@ START_TEST(without_numbers)
 }
 END_TEST
 
+/* Each answer makes the peer send one more request that nobody knows. */
+static void send_another(void *arg, const struct fsif_event *event)
+{
+    struct rawfront *front = arg;
+    struct fsif_wire1_request rq = raw_request(99, (event->id + 1) % RAW_IDS);
+
+    raw_send(front, &rq);
+}
+
+START_TEST(malformed_without_pause)
+{
+    struct fsif_wire1_request rq = raw_request(99, 0);
+    struct fsif_fetched fetched;
+
+    raw_config(&f, 0);
+    f.hooks.end = send_another;
+    raw_start(&f);
+    raw_send(&f, &rq);
+    ck_assert_int_eq(fsif_backend_fetch(&f.be, &fetched), 0);
+    ck_assert_uint_eq(f.sent, RAW_IDS + 1);
+    ck_assert_int_eq(fsif_backend_arm(&f.be), 1); /* do not sleep */
+    raw_end(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("execute");
@@ -549,6 +574,7 @@ int main(void)
     tcase_add_test(tc, on_handles);
     tcase_add_test(tc, listing);
     tcase_add_test(tc, unknown_operations);
+    tcase_add_test(tc, malformed_without_pause);
     tcase_add_test(tc, no_operation);
     tcase_add_test(tc, bad_grefs);
     tcase_add_test(tc, page_cannot_be_written);

@@ -87,7 +87,7 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
  * A request that is malformed is answered here and the next one is looked at.
  *
  * Return:  1: @rq is a checked request, to be executed or completed once
- *          0: none is there
+ *          0: none is there, or there were only malformed ones: fsif_backend_arm() tells
  *          -FSIF_EPROTO: the peer broke the protocol, the session is over
  * Threads: one at a time
  */
