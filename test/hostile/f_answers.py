@@ -13,7 +13,7 @@ BAD_ID = "id beyond the ring"
 IDLE = "answered a request that was never sent"
 RESULT = "impossible result"
 LISTING = "malformed listing"
-ANY = "the peer "
+ANY = "the peer"
 ATTR = "impossible attributes"
 
 
