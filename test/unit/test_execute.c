@@ -541,7 +541,6 @@ static void send_another(void *arg, const struct fsif_event *event)
 START_TEST(malformed_without_pause)
 {
     struct fsif_wire1_request rq = raw_request(99, 0);
-    struct fsif_fetched fetched;
 
     raw_config(&f, 0);
     f.hooks.end = send_another;
