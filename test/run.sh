@@ -102,28 +102,32 @@ stage_clang() {
 }
 
 stage_asan() {
-    make_build asan && run_ctest asan -LE 'install|model|source|nosan'
+    make_build asan && run_ctest asan -LE 'install|model|source|abi|nosan'
 }
 
 stage_tsan() {
     runner=$(tsan_runner)
-    make_build tsan && run_ctest tsan -LE 'install|model|source|fuzz|hostile|nosan|notsan'
+    make_build tsan && run_ctest tsan -LE 'install|model|source|fuzz|hostile|abi|nosan|notsan'
     runner=
 }
 
 # a 32-bit client against a 64-bit daemon
 stage_i386() {
-    make_build i386 && run_ctest i386 -LE 'install|model|source'
+    make_build i386 && run_ctest i386 -LE 'install|model|source|abi'
 }
 
 stage_install() {
     check configure.dev cmake --preset dev -B "$build/dev" && run_ctest dev -L install
 }
 
+# What the unit and conformance tests reach. Programs that drop their privileges or end at once could
+# not write their counts, so the daemon's tests are left out.
 stage_coverage() {
-    make_build coverage && run_ctest coverage -LE 'install|model|source|fuzz|nocov'
+    make_build coverage || return 1
+    find "$build/coverage" -name '*.gcda' -delete
+    run_ctest coverage -LE 'install|model|source|fuzz|hostile|abi|differential|server|cli|nocov'
     check coverage test/coverage.sh "$build/coverage"
-    cat "$log/coverage.log"
+    tail -n 4 "$log/coverage.log"
 }
 
 stage_fuzz() {
