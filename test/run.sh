@@ -111,9 +111,13 @@ stage_tsan() {
     runner=
 }
 
-# a 32-bit client against a 64-bit daemon
+# a 32-bit client against the 64-bit daemon of the dev build
 stage_i386() {
-    make_build i386 && run_ctest i386 -LE 'install|model|source|abi'
+    check configure.dev cmake --preset dev -B "$build/dev" || return 1
+    check build.dev-daemon cmake --build "$build/dev" -j "$jobs" --target fsif-backend || return 1
+    make_build i386 -DFSIF_DAEMON="$build/dev/backends/server/fsif-backend" || return 1
+    check i386.client sh -c "readelf -h '$build/i386/test/conformance/conformance' | grep ELF32"
+    run_ctest i386 -LE 'install|model|source|abi'
 }
 
 stage_install() {

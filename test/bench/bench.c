@@ -300,7 +300,7 @@ static void prepare(struct bench *b)
     need_plain(b->fd, "big");
     memset(b->buf, 'x', BIG);
     for (unsigned i = 0; i < FILE_SIZE / BIG; i++)
-        need_plain(pwrite(b->fd, b->buf, BIG, (off_t)i * BIG), "big");
+        need_plain(pwrite(b->fd, b->buf, BIG, (off_t)i * (off_t)BIG), "big");
     need_plain(mkdir(host_path(b, "many"), 0700), "many");
     for (int i = 0; i < ENTRIES; i++) {
         int fd;

@@ -157,7 +157,7 @@ static void *submitter(void *arg)
         op.type = FSIF_OP_READ;
         op.buffer = in;
         CHECK(run(r, &op) == (int64_t)len);
-        CHECK(!memcmp(in, out, len));
+        CHECK(!memcmp(in, out, (size_t)len));
         if (i % 5 == 0)
             run_early(r, &(struct fsif_op){.type = FSIF_OP_STAT, .handle = (uint32_t)handle},
                       i % 2 == 0);
