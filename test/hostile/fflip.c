@@ -108,7 +108,8 @@ static uint64_t fill(const struct raw *r, struct flipper *f, const uint8_t slot[
         attr[0] = 0xb4;
         attr[16] = 5;
         put(page, attr, sizeof(attr));
-        aim(f, page + 16, 5, flips_between == 2 ? UINT64_MAX : 7);
+        /* One half differs: a copy by words may meet the halves at two moments. */
+        aim(f, page + 16, 5, flips_between == 2 ? 0xffffffff00000005u : 7);
         return 0;
     case RAW_LIST:
         put(page, "abcdefg", 8);
