@@ -311,18 +311,24 @@ class slow_daemon:
 @row("B12")
 def never_consumed(test):
     """Answers that nobody takes cost nothing."""
-    with test.daemon({"x": test.tree()}) as d:
+    # memory that was freed must not look like memory that is kept
+    plain = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+    with test.daemon({"x": test.tree()}, env=plain) as d:
         worker, f = d.worker_of(lambda: d.front("x"))
         with f:
             def burst(n):
                 for _ in range(n):
-                    f.set_name(1, "d")
-                    f.put(*[request(LIST, i, struct.pack("<II", 0, 1)) for i in range(64)])
+                    for gref in range(1, 65):
+                        f.set_name(gref, "d")
+                    f.put(*[request(LIST, i, struct.pack("<II", 0, 1 + i)) for i in range(64)])
                     wait_until(lambda: f.rsp_prod() == f.prod, "all are answered")
-            burst(50)
-            fds, rss = descriptors(worker), rss_kb(worker)
-            burst(1500)
+            fds = descriptors(worker)
+            burst(100)
+            rss = rss_kb(worker)
+            burst(1000)
             equal(f.cons, 0, "answers taken")
+            f.cons = f.prod - 64
+            equal({f.get()[1] for _ in range(64)}, {3}, "what the last of them say")
             equal(descriptors(worker), fds, "the worker's descriptors")
             check(rss_kb(worker) <= rss + 1024, "the worker's memory: %d kB, was %d kB" %
                   (rss_kb(worker), rss))
@@ -342,7 +348,7 @@ def bells(test):
             d.neighbour.served_meanwhile(rounds)
             used = cpu_seconds(worker)
             time.sleep(1)
-            check(cpu_seconds(worker) - used < 0.5, "the worker rests after the storm")
+            check(cpu_seconds(worker) - used < 0.1, "the worker rests after the storm")
             # garbage in the event words only costs bells
             for event in (0, 1 << 31, 0xffffffff):
                 f.set_rsp_event(event)
@@ -358,11 +364,10 @@ def bells(test):
                 os.set_blocking(fd, True)
             peer.poll([f.wait_fd], 0) and os.eventfd_read(f.wait_fd)
             os.eventfd_write(f.wait_fd, (1 << 64) - 2)
-            f.put(request(0, 3))
-            wait_until(lambda: f.rsp_prod() == f.prod, "answered though its bell is full")
-            f.cons = f.prod
-            f.put(request(0, 4))
-            wait_until(lambda: f.rsp_prod() == f.prod, "and once more")
+            for i in range(64):  # more often than there are threads to be caught
+                f.set_rsp_event(f.prod + 1)
+                f.put(request(0, 3))
+                wait_until(lambda: f.rsp_prod() == f.prod, "answer %d though its bell is full" % i)
         wait_until(lambda: worker not in d.workers(), "the worker ends")
 
 

@@ -222,9 +222,11 @@ def negotiation(test):
                     answer = f.receive()
                 except ConnectionError:
                     answer = None
-                check(answer is None or int(answer["status"]) > 0, "%r is refused" % packet[:80])
+                check(answer and int(answer["status"]) > 0,
+                      "%r is refused by an answer: %r" % (packet[:80], answer))
                 check(f.ring_fd < 0, "no bells for %r" % packet[:80])
         d.expect_log("rules of the handshake")
+        check("worker-refused" not in d.log(), "the supervisor never sees what is malformed")
         with Front(d.path) as f:  # what is strange but right
             f.share(65)
             f.send(base + filler + b"from=another\n", [f.fd])

@@ -137,11 +137,11 @@ def bells(test):
         v = attacked(test, good, ["open:file", "many/4/read:16", "stat"], never, timeout_ms=500)
         equal(v.results("read:16"), [-errno.ETIMEDOUT] * 4, "reads that nobody answers")
         check(time.monotonic() - began < 20, "in time")
-        full_bells(test, good)
+    full_bells(test)
 
 
-def full_bells(test, good):
-    """Counters filled to the brim, flags changed; then rest."""
+def full_bells(test):
+    """Counters filled to the brim, flags changed; then rest (no second session, which would not)."""
     def writable(fd):
         p = select.poll()
         p.register(fd, select.POLLOUT)
@@ -166,14 +166,14 @@ def full_bells(test, good):
 
     path = test.folder() + "/s"
     back = Back(path)
-    v = Victim(test, good, path, ["connect", "open:file", "read:16", "pause", "read:17"], 2000)
+    v = Victim(test, None, path, ["connect", "open:file", "read:16", "pause", "read:17"], 5000)
     session = back.accept()
     for _ in range(2):
         special(session, *session.take())
     v.wait_line("paused")
     used = cpu_seconds(v.pid)
     time.sleep(0.5)
-    check(cpu_seconds(v.pid) - used < 0.4, "the victim rests")
+    check(cpu_seconds(v.pid) - used < 0.1, "the victim rests")
     v.go_on()
     session.serve(special)
     session.close()

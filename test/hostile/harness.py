@@ -150,7 +150,7 @@ class Daemon:
     """fsif-backend as the victim, with an export of its own for the neighbour."""
 
     def __init__(self, test, exports, arguments=(), neighbour=True, before=None,
-                 level="warning"):
+                 level="warning", env=None):
         self.folder = test.folder()
         self.path = self.folder + "/socket"
         self.log_path = self.folder + "/log"
@@ -164,7 +164,7 @@ class Daemon:
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen(line + list(arguments), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log_file,
-                                        preexec_fn=before)
+                                        preexec_fn=before, env={**os.environ, **(env or {})})
         self.pid = self.process.pid
         self.neighbour = None
         try:
