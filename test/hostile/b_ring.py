@@ -322,6 +322,8 @@ def never_consumed(test):
                         f.set_name(gref, "d")
                     f.put(*[request(LIST, i, struct.pack("<II", 0, 1 + i)) for i in range(64)])
                     wait_until(lambda: f.rsp_prod() == f.prod, "all are answered")
+            f.close_handle(f.open("file"))  # it serves, so it has all that it needs
+            f.cons = 0
             fds = descriptors(worker)
             burst(100)
             rss = rss_kb(worker)

@@ -141,7 +141,7 @@ def bells(test):
 
 
 def full_bells(test):
-    """Counters filled to the brim, flags changed; then rest (no second session, which would not)."""
+    """Counters filled to the brim, flags changed; then rest (a second session would not)."""
     def writable(fd):
         p = select.poll()
         p.register(fd, select.POLLOUT)
