@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh SOURCE WORK: build for release, install into a staged prefix, and use it from a project
+# run.sh SOURCE: build for release, install into a staged prefix, and use it from a project
 # outside the tree: CMake package and pkg-config, shared and static, C and C++.
 set -eu
 source_dir=$1
 here=$source_dir/test/install
-mkdir -p "$2"
-work=$(mktemp -d "$2/fsif-install.XXXXXX")
+# Not below the source tree, which nothing that is installed may name.
+work=$(mktemp -d "${TMPDIR:-/tmp}/fsif-install.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 build=$work/build
