@@ -174,7 +174,7 @@ END_TEST
 
 START_TEST(refuses_plugins)
 {
-    char dir[256], path[512], command[1024];
+    char dir[256], path[512], command[4096];
     const struct fsif_transport *t;
     FILE *f;
 
