@@ -140,11 +140,13 @@ stage_coverage() {
 stage_fuzz() {
     make_build fuzz || return 1
     FSIF_TAIL=200 check fuzz test/fuzz/run.sh "$build/fuzz" "$fuzz_seconds"
-    sed -n '/^target/p' "$log/fuzz.log"
+    grep '^target' "$log/fuzz.log"
 }
 
 stage_mutants() {
     FSIF_TAIL=200 check mutants test/mutants.sh --build "$build/mutants"
+    awk '/^killed/ { print "pass\tmutant/" $2 "\t" }
+        /^(survived|failed)/ { print "fail\tmutant/" $0 "\t" }' "$log/mutants.log" >>"$tally"
     tail -n 1 "$log/mutants.log"
 }
 
