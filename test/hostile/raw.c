@@ -205,10 +205,13 @@ int raw_connect(struct raw *r, const char *path, const char *export_name, uint32
 void raw_send(struct raw *r, const void *slot)
 {
     volatile struct raw_ring *ring = raw_ring(r);
-    volatile uint8_t *to = ring->slots[r->prod % RAW_SLOTS];
+    volatile uint64_t *to = (volatile uint64_t *)ring->slots[r->prod % RAW_SLOTS];
+    uint64_t words[4];
 
-    for (unsigned i = 0; i < 32; i++)
-        to[i] = ((const uint8_t *)slot)[i];
+    /* By whole words: a flipper is at work on one of them, and bytes would mix with its values. */
+    memcpy(words, slot, sizeof(words));
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = words[i];
     __atomic_store_n(&ring->req_prod, ++r->prod, __ATOMIC_SEQ_CST);
     if (r->prod - __atomic_load_n(&ring->req_event, __ATOMIC_SEQ_CST) < 1)
         ring_bell(r);
