@@ -1,0 +1,161 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# What scenarios use. A scenario is a script of dom0's that is sourced after this file and runs
+# under set -e; it passes if it comes to its end. `# timeout: SECONDS` in it limits it (120).
+set -e
+backend_log=/run/rig/backend.log
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+skip() {
+    echo "$*" >/run/rig/why
+    exit 77
+}
+
+# note TEXT: a line below the result
+note() {
+    echo "$*" >>/run/rig/notes
+}
+
+# count SMALL LARGE: the second with --full
+count() {
+    if [ -n "$RIG_FULL" ]; then echo "$2"; else echo "$1"; fi
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+    tries=$(($1 * 5))
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+# --- guests ----------------------------------------------------------------------------------
+
+# domid NAME
+domid() {
+    xl domid "$1" 2>/dev/null
+}
+
+# guest_create NAME: started paused, so that it can be attached before it runs
+guest_create() {
+    cat >/run/rig/"$1".cfg <<END
+name="$1"
+kernel="/guest/vmlinuz"
+ramdisk="/guest/initrd.gz"
+memory=${2:-224}
+vcpus=1
+extra="console=hvc0 quiet panic=-1 ${3-}"
+on_crash="preserve"
+END
+    xl create -p -q /run/rig/"$1".cfg
+}
+
+guest_ready() {
+    [ "$(xenstore-read /local/domain/"$1"/data/rig/ready 2>/dev/null)" = 1 ]
+}
+
+guest_boot() {
+    xl unpause "$1"
+    wait_for 60 guest_ready "$(domid "$1")" || fail "guest $1 did not come up"
+}
+
+# guest NAME: make sure that it runs
+guest() {
+    domid "$1" >/dev/null && return 0
+    guest_create "$1"
+    guest_boot "$1"
+}
+
+guest_answered() {
+    answer=$(xenstore-read /local/domain/"$1"/data/rig/result 2>/dev/null) &&
+        [ "${answer%% *}" = "$2" ]
+}
+
+# guest_begin NAME COMMAND: let a guest run a command and go on
+guest_begin() {
+    id=$(domid "$1") || fail "guest $1 is gone"
+    number=$(($(cat /run/rig/number."$id" 2>/dev/null || echo 0) + 1))
+    echo $number >/run/rig/number."$id"
+    echo "$1: $2"
+    xenstore-write /local/domain/"$id"/data/rig/command "$number $2"
+}
+
+# guest_end NAME [SECONDS]: wait for it. Prints its output; returns its exit code.
+guest_end() {
+    id=$(domid "$1") || fail "guest $1 is gone"
+    wait_for "${2:-60}" guest_answered "$id" "$(cat /run/rig/number."$id")" ||
+        fail "guest $1 did not answer in ${2:-60} s"
+    answer=$(xenstore-read /local/domain/"$id"/data/rig/result)
+    xenstore-read /local/domain/"$id"/data/rig/output
+    return "${answer#* }"
+}
+
+# guest_run NAME COMMAND [SECONDS]
+guest_run() {
+    guest_begin "$1" "$2"
+    guest_end "$1" "${3:-60}"
+}
+
+# refused NAME COMMAND [PATTERN]: the command must fail, and its output match
+refused() {
+    if guest_run "$1" "$2" >/run/rig/refused 2>&1; then
+        cat /run/rig/refused
+        fail "$1: '$2' succeeded"
+    fi
+    cat /run/rig/refused
+    [ -z "${3-}" ] || grep -Eq "$3" /run/rig/refused || fail "$1: '$2' failed in another way"
+}
+
+# --- the backend -----------------------------------------------------------------------------
+
+backend_runs() {
+    [ -e /run/rig/backend.pid ] && kill -0 "$(cat /run/rig/backend.pid)" 2>/dev/null
+}
+
+# backend_start ARGUMENT...: fsif-backend in dom0
+backend_start() {
+    backend_stop
+    : >/run/rig/backend.out
+    fsif-backend -l xen:all --plugin-dir /plugins "$@" >/run/rig/backend.out 2>>$backend_log &
+    echo $! >/run/rig/backend.pid
+    wait_for 10 grep -q listening /run/rig/backend.out || {
+        tail -n 5 $backend_log
+        fail "fsif-backend did not start"
+    }
+}
+
+backend_stop() {
+    backend_runs || return 0
+    kill "$(cat /run/rig/backend.pid)"
+    if ! wait_for 15 sh -c "! kill -0 $(cat /run/rig/backend.pid)"; then
+        kill -9 "$(cat /run/rig/backend.pid)"
+        fail "fsif-backend did not stop"
+    fi
+    rm /run/rig/backend.pid
+}
+
+workers() {
+    ps | grep -c '[f]sif-worker' || true
+}
+
+# --- ends ------------------------------------------------------------------------------------
+
+scenario_ends() {
+    backend_stop
+}
+
+clean_up() {
+    set +e
+    tail -n 30 $backend_log
+    backend_stop
+    xl list
+    for d in $(xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'); do xl destroy "$d"; done
+    xenstore-ls -fp /local/domain/0/backend/vfs
+}

@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Boot real Xen under QEMU emulation and run scenarios in it. `test/xen/run.sh --help`; README.md.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build=${FSIF_BUILD_ROOT:-$root/build}/dev
+dom0_files=()
+guest_files=()
+verbose=
+interactive=
+full=
+boot_timeout=${FSIF_XEN_BOOT_TIMEOUT:-150}
+run_timeout=${FSIF_XEN_RUN_TIMEOUT:-900}
+
+usage() {
+    cat <<END
+usage: test/xen/run.sh [-v] [-i] [--build DIR] [--dom0 FILE]... [--guest FILE]... [--full]
+                       [SCENARIO...]
+  SCENARIO      a file of test/xen/scenarios, without .sh; default: all
+  -v            show the consoles live
+  -i            no scenario: a shell in dom0, which ends with 'poweroff -f'
+  --build DIR   the build whose programs are tested (default: $build)
+  --dom0 FILE   put a program into dom0's /extra, its libraries follow; repeatable
+  --guest FILE  the same for the guests' image
+  --full        the large counts instead of those that fit a check of every change
+  --list        print the scenarios
+The work folder DIR/xen keeps images, consoles, logs and results.
+END
+}
+
+scenarios() {
+    for f in "$here"/scenarios/*.sh; do basename "$f" .sh; done
+}
+
+chosen=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    -v) verbose=1 ;;
+    -i) interactive=1 ;;
+    --full) full=1 ;;
+    --list) scenarios; exit 0 ;;
+    --help) usage; exit 0 ;;
+    --build | --dom0 | --guest)
+        [ $# -ge 2 ] || { usage >&2; exit 2; }
+        case $1 in
+        --build) build=$2 ;;
+        --dom0) dom0_files+=("$(realpath "$2")") ;;
+        --guest) guest_files+=("$(realpath "$2")") ;;
+        esac
+        shift
+        ;;
+    -*) usage >&2; exit 2 ;;
+    *)
+        [ -e "$here/scenarios/$1.sh" ] || {
+            echo "run.sh: no scenario '$1'; there are: $(scenarios | tr '\n' ' ')" >&2
+            exit 2
+        }
+        chosen+=("$1")
+        ;;
+    esac
+    shift
+done
+if [ ${#chosen[@]} = 0 ]; then
+    mapfile -t chosen < <(scenarios)
+fi
+
+missing=$("$here/packages.sh" --missing)
+if [ -n "$missing" ]; then
+    echo "run.sh: these packages are missing; test/xen/packages.sh --install installs them:" >&2
+    echo "$missing" >&2
+    exit 1
+fi
+work=$build/xen
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+build=$(cd "$build" && pwd)
+
+# --- what is booted --------------------------------------------------------------------------
+
+# shellcheck source=test/xen/image.sh
+. "$here/image.sh"
+fetch_kernel "$work" || exit 1
+make_images || { echo "run.sh: the images could not be made" >&2; exit 1; }
+
+console=$work/console.log # of Xen and dom0
+channel=$work/channel.log # what dom0's init reports
+
+# Boot and wait for the end. $1: where QEMU's terminal is, "stdio" or a file.
+boot() {
+    local serial
+    if [ "$1" = stdio ]; then
+        serial=(-chardev "stdio,id=con,signal=off,logfile=$console" -serial chardev:con)
+    else
+        serial=(-serial "file:$console")
+    fi
+    : >"$channel"
+    exec qemu-system-x86_64 -accel tcg,thread=multi \
+        -cpu max,-smap,-smep,-pku,-la57,-xsave,-xsaveopt,-avx,-avx2 \
+        -smp 1 -m 3072 -display none -no-reboot -monitor none "${serial[@]}" \
+        -serial "file:$channel" -kernel "$work/xen" \
+        -append "console=com1 com1=115200,8n1 dom0_mem=1280M,max:1280M dom0_max_vcpus=1 gnttab_max_frames=64" \
+        -initrd "$work/vmlinuz console=hvc0 quiet panic=-1 rcu_cpu_stall_timeout=120,$work/dom0.gz"
+}
+
+if [ -n "$interactive" ]; then
+    (boot stdio)
+    exit
+fi
+
+up() {
+    grep -q '^DOM0-UP' "$channel" 2>/dev/null
+}
+
+# Run one boot to its end. Returns 0: dom0's user space was reached.
+run_boot() {
+    local began=$SECONDS tail_pid='' pid end=
+    : >"$console"
+    : >"$channel"
+    (boot file) </dev/null >"$work/qemu.log" 2>&1 &
+    pid=$!
+    if [ -n "$verbose" ]; then
+        tail -n +1 -F "$console" "$channel" 2>/dev/null &
+        tail_pid=$!
+    fi
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ -z "$end" ] && ! up && [ $((SECONDS - began)) -gt "$boot_timeout" ]; then
+            end="dom0's user space was not reached in $boot_timeout s"
+        elif [ $((SECONDS - began)) -gt "$run_timeout" ]; then
+            end="the run took more than $run_timeout s"
+        fi
+        if [ -n "$end" ]; then
+            echo "$end"
+            kill "$pid"
+            break
+        fi
+        sleep 0.2
+    done
+    wait "$pid" 2>/dev/null
+    [ -z "$tail_pid" ] || kill "$tail_pid"
+    up
+}
+
+began=$SECONDS
+retried=
+if ! run_boot; then
+    retried="the first boot never reached dom0's user space (its console: $console.first)"
+    echo "run.sh: $retried; once more"
+    cp "$console" "$console.first"
+    run_boot
+fi
+
+# --- what came of it -------------------------------------------------------------------------
+
+rm -rf "$work/logs"
+mkdir -p "$work/logs"
+sed -n '/^TAR-BEGIN/,/^TAR-END/p' "$channel" | tr -d '\r' | grep -v '^TAR-' | base64 -d 2>/dev/null |
+    tar -xz -C "$work/logs" 2>/dev/null || echo "run.sh: no logs came out of dom0"
+
+passed=0
+failed=0
+skipped=0
+for s in "${chosen[@]}"; do
+    line=$(tr -d '\r' <"$channel" | grep -a "^RESULT $s " | tail -n 1)
+    case $line in
+    "RESULT $s pass "*) passed=$((passed + 1)) ;;
+    "RESULT $s skip "*) skipped=$((skipped + 1)) ;;
+    "RESULT $s fail "*) failed=$((failed + 1)) ;;
+    *)
+        failed=$((failed + 1))
+        line="RESULT $s fail - no result: it did not run to its end"
+        ;;
+    esac
+    echo "${line#RESULT }"
+    tr -d '\r' <"$channel" | grep -a "^NOTE $s " | sed 's/^NOTE [^ ]* /    /'
+    case $line in
+    *" fail "*) [ ! -f "$work/logs/$s.log" ] || sed 's/^/    | /' "$work/logs/$s.log" | tail -n 60 ;;
+    esac
+done
+
+# A kernel or a hypervisor that broke makes every result worthless.
+bad='Kernel panic|Oops:|BUG:|kernel BUG|soft lockup|hard LOCKUP|rcu:.*stall|\(XEN\) Panic|Xen BUG'
+bad="$bad|general protection|segfault at|unable to handle|Call Trace|FATAL TRAP"
+for f in "$console" "$work"/logs/console/*; do
+    [ -e "$f" ] || continue
+    if grep -aEq "$bad" "$f"; then
+        failed=$((failed + 1))
+        echo "run.sh: a kernel, Xen or a program broke; $f:"
+        grep -aE -m 5 -A 12 "$bad" "$f"
+    fi
+done
+[ -z "$retried" ] || echo "run.sh: $retried"
+echo "scenarios took $((SECONDS - began)) s with the boot; consoles and logs: $work"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
