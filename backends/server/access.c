@@ -109,7 +109,7 @@ int fsi_export_check(const struct fsi_export *e, const struct fsi_self *self, st
                         "export '%s': gid %u stands for every group of another namespace and "
                         "cannot be allowed",
                         e->name, self->overflow_gid);
-    if (!e->uids.n && !e->gids.n && self->uid == self->overflow_uid)
+    if (!e->uids.n && !e->gids.n && !e->domids.n && !e->uuids.n && self->uid == self->overflow_uid)
         return fsi_fail(err, -FSIF_EINVAL,
                         "export '%s': nobody could use it, because the daemon's own uid %u stands "
                         "for every user of another namespace; name others with allow-uid",
@@ -171,11 +171,28 @@ static int gid_allowed(const struct fsi_export *e, const struct fsi_self *self, 
     return gid != FSIF_CREDENTIAL_UNKNOWN && gid != self->overflow_gid && has_id(&e->gids, gid);
 }
 
+/* There is no default: a domain that no list names uses nothing. */
+static int domain_allowed(const struct fsi_export *e, const struct fsif_credentials *peer)
+{
+    static const uint8_t unknown[sizeof(peer->uuid)];
+
+    if (has_id(&e->domids, peer->domid))
+        return 1;
+    if (!memcmp(peer->uuid, unknown, sizeof(unknown)))
+        return 0;
+    for (size_t i = 0; i < e->uuids.n; i++)
+        if (!memcmp(e->uuids.uuids[i], peer->uuid, sizeof(peer->uuid)))
+            return 1;
+    return 0;
+}
+
 int fsi_export_allows(const struct fsi_export *e, const struct fsi_self *self,
                       const struct fsif_credentials *peer)
 {
     uint32_t n = peer->ngroups < FSIF_CREDENTIAL_GROUPS ? peer->ngroups : FSIF_CREDENTIAL_GROUPS;
 
+    if (peer->kind == FSIF_CREDENTIAL_DOMAIN)
+        return domain_allowed(e, peer);
     /* A peer whose own uid means nothing here is nobody, whatever its groups are. */
     if (peer->kind != FSIF_CREDENTIAL_USER || peer->uid == FSIF_CREDENTIAL_UNKNOWN ||
         peer->uid == self->overflow_uid)

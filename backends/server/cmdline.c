@@ -18,6 +18,8 @@ const char fsi_usage[] =
     "        ro                  read-only\n"
     "        allow-uid=USER      who may use it, by number or name; repeatable.\n"
     "        allow-gid=GROUP     Without either: the daemon's own user only\n"
+    "        allow-domain=DOMAIN which Xen domain may use it, by id or UUID; repeatable.\n"
+    "                            Without it: none\n"
     "        map=peer|daemon|UID:GID  whom new files belong to (peer)\n"
     "        setid               keep set-id bits\n"
     "        xdev                cross mount points\n"

@@ -10,12 +10,14 @@
 #define DEFAULT_HANDLES 1024u
 #define MAX_HANDLES 65536u
 #define MAX_IDS 65536u
+#define MAX_DOMID 32751u /* what Xen has beyond are no domains */
 
 enum key {
     KEY_SOURCE,
     KEY_RO,
     KEY_ALLOW_UID,
     KEY_ALLOW_GID,
+    KEY_ALLOW_DOMAIN,
     KEY_MAP,
     KEY_SETID,
     KEY_XDEV,
@@ -34,6 +36,7 @@ static const struct {
     [KEY_RO] = {"ro", 1, 0},
     [KEY_ALLOW_UID] = {"allow-uid", 0, 1},
     [KEY_ALLOW_GID] = {"allow-gid", 0, 1},
+    [KEY_ALLOW_DOMAIN] = {"allow-domain", 0, 1},
     [KEY_MAP] = {"map", 0, 0},
     [KEY_SETID] = {"setid", 1, 0},
     [KEY_XDEV] = {"xdev", 1, 0},
@@ -97,26 +100,58 @@ static int add_id(struct fsi_ids *set, uint32_t id, struct fsi_error *err)
     return 0;
 }
 
+static int add_uuid(struct fsi_uuids *set, const uint8_t uuid[16], struct fsi_error *err)
+{
+    if (set->n == MAX_IDS)
+        return fsi_fail(err, -FSIF_EINVAL, "more than %u ids are allowed", MAX_IDS);
+    uint8_t(*uuids)[16] = realloc(set->uuids, (set->n + 1) * sizeof(*uuids));
+    if (!uuids)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    set->uuids = uuids;
+    memcpy(uuids[set->n++], uuid, sizeof(*uuids));
+    return 0;
+}
+
+/* A domain's id, which is another domain's when this one is gone, or its UUID, which stays. */
+static int add_domain(struct fsi_export *e, const char *word, struct fsi_error *err)
+{
+    uint8_t uuid[16];
+    uint32_t id;
+
+    if (!fsi_parse_u32(word, 0, MAX_DOMID, &id))
+        return add_id(&e->domids, id, err);
+    if (!fsi_parse_uuid(word, uuid))
+        return add_uuid(&e->uuids, uuid, err);
+    return fsi_fail(err, -FSIF_EINVAL, "'%s' is neither the id of a domain nor a UUID", word);
+}
+
+static int add_allowed(struct fsi_export *e, const char *word, enum key key, struct fsi_error *err)
+{
+    uint32_t id;
+    int rc;
+
+    if (key == KEY_ALLOW_DOMAIN)
+        return add_domain(e, word, err);
+    rc = key == KEY_ALLOW_GID ? fsi_parse_gid(word, &id, err) : fsi_parse_uid(word, &id, err);
+    return rc ? rc : add_id(key == KEY_ALLOW_GID ? &e->gids : &e->uids, id, err);
+}
+
 /* One or more ids, separated by blanks. */
-static int set_allowed(struct fsi_export *e, const char *value, int group, struct fsi_error *err)
+static int set_allowed(struct fsi_export *e, const char *value, enum key key, struct fsi_error *err)
 {
     char word[256];
     const char *p = value ? value + strspn(value, " \t") : "";
-    uint32_t id;
     int rc = 0;
 
     if (!*p)
-        return fsi_fail(err, -FSIF_EINVAL, "%s needs an id or a name",
-                        group ? "allow-gid" : "allow-uid");
+        return fsi_fail(err, -FSIF_EINVAL, "%s needs an id or a name", keys[key].name);
     while (*p && !rc) {
         size_t len = strcspn(p, " \t");
         if (len >= sizeof(word))
             return fsi_fail(err, -FSIF_EINVAL, "'%.32s...' is too long for a name", p);
         memcpy(word, p, len);
         word[len] = '\0';
-        rc = group ? fsi_parse_gid(word, &id, err) : fsi_parse_uid(word, &id, err);
-        if (!rc)
-            rc = add_id(group ? &e->gids : &e->uids, id, err);
+        rc = add_allowed(e, word, key, err);
         p += len;
         p += strspn(p, " \t");
     }
@@ -186,9 +221,9 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
     case KEY_XDEV:
         return set_flag(&e->xdev, key, value, err);
     case KEY_ALLOW_UID:
-        return set_allowed(e, value, 0, err);
     case KEY_ALLOW_GID:
-        return set_allowed(e, value, 1, err);
+    case KEY_ALLOW_DOMAIN:
+        return set_allowed(e, value, (enum key)k, err);
     case KEY_MAP:
         return set_map(e, value, err);
     case KEY_SIZE:
@@ -279,6 +314,8 @@ void fsi_export_fini(struct fsi_export *e)
     free(e->source);
     free(e->uids.ids);
     free(e->gids.ids);
+    free(e->domids.ids);
+    free(e->uuids.uuids);
     memset(e, 0, sizeof(*e));
     e->root_fd = -1;
 }

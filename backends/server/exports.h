@@ -24,12 +24,20 @@ struct fsi_ids {
     size_t n;
 };
 
+/* Xen UUIDs of 16 bytes each */
+struct fsi_uuids {
+    uint8_t (*uuids)[16];
+    size_t n;
+};
+
 struct fsi_export {
     char name[FSIF_EXPORT_NAME_MAX + 1];
     char store[32];
     char *source;        /* posix: the directory; others: the store's words */
     struct fsi_ids uids; /* allowed; both empty: the daemon's own uid */
     struct fsi_ids gids;
+    struct fsi_ids domids; /* Xen domains, by id and by UUID; never one by default */
+    struct fsi_uuids uuids;
     uint32_t read_only;
     uint32_t setid;
     uint32_t xdev;

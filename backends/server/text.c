@@ -102,6 +102,41 @@ int fsi_parse_bool(const char *text, uint32_t *out)
     return -FSIF_EINVAL;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int fsi_parse_uuid(const char *text, uint8_t out[16])
+{
+    uint8_t uuid[16];
+    int any = 0;
+
+    if (strlen(text) != 36)
+        return -FSIF_EINVAL;
+    for (unsigned i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            if (*text++ != '-')
+                return -FSIF_EINVAL;
+        }
+        int high = hex_digit(text[0]);
+        int low = hex_digit(text[1]);
+        if (high < 0 || low < 0)
+            return -FSIF_EINVAL;
+        uuid[i] = (uint8_t)(high << 4 | low);
+        any |= uuid[i];
+        text += 2;
+    }
+    if (!any)
+        return -FSIF_EINVAL;
+    memcpy(out, uuid, sizeof(uuid));
+    return 0;
+}
+
 static int starts_like_number(const char *text)
 {
     return (*text >= '0' && *text <= '9') || *text == '-' || *text == '+' || !*text;

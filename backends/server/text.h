@@ -37,4 +37,7 @@ int fsi_parse_bool(const char *text, uint32_t *out);
 int fsi_parse_uid(const char *text, uint32_t *out, struct fsi_error *err);
 int fsi_parse_gid(const char *text, uint32_t *out, struct fsi_error *err);
 
+/** fsi_parse_uuid - 8-4-4-4-12 hexadecimal digits, not all zero. Return: 0; -FSIF_EINVAL */
+int fsi_parse_uuid(const char *text, uint8_t out[16]);
+
 #endif

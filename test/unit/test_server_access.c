@@ -54,6 +54,64 @@ START_TEST(test_default)
 }
 END_TEST
 
+static struct fsif_credentials domain(uint32_t domid, const char *uuid)
+{
+    struct fsif_credentials c;
+
+    memset(&c, 0, sizeof(c));
+    c.kind = FSIF_CREDENTIAL_DOMAIN;
+    c.domid = domid;
+    if (uuid)
+        ck_assert_int_eq(fsi_parse_uuid(uuid, c.uuid), 0);
+    return c;
+}
+
+#define UUID_A "0a1b2c3d-0000-4000-8000-00000000000f"
+#define UUID_B "0a1b2c3d-0000-4000-8000-00000000000e"
+
+START_TEST(test_domains)
+{
+    /* No domain uses an export that names none, and none is taken for a user. */
+    ck_assert_int_eq(allows(&root, domain(0, NULL)), 0);
+    ck_assert_int_eq(allows(&root, domain(7, UUID_A)), 0);
+    set("allow-uid", "7");
+    ck_assert_int_eq(allows(&root, domain(7, NULL)), 0);
+    set("allow-domain", "3 5");
+    set("allow-domain", "0A1B2C3D-0000-4000-8000-00000000000F");
+    ck_assert_int_eq(allows(&root, domain(3, NULL)), 1);
+    ck_assert_int_eq(allows(&root, domain(5, UUID_B)), 1);
+    ck_assert_int_eq(allows(&root, domain(4, NULL)), 0);
+    ck_assert_int_eq(allows(&root, domain(4, UUID_A)), 1);
+    ck_assert_int_eq(allows(&root, domain(4, UUID_B)), 0);
+    ck_assert_int_eq(allows(&root, peer(7, 7)), 1);
+    ck_assert_int_eq(allows(&root, peer(3, 3)), 0);
+    /* Domains do not take the daemon's own user away from an export without other lists. */
+    fsi_export_fini(&export);
+    fsi_export_init(&export, "x");
+    set("allow-domain", "3");
+    ck_assert_int_eq(allows(&root, peer(3, 3)), 0);
+}
+END_TEST
+
+START_TEST(test_bad_domains)
+{
+    static const char *const bad[] = {
+        "",
+        "guest",
+        "-1",
+        "32752",
+        "0a1b2c3d-0000-4000-8000-00000000000",
+        UUID_A "0",
+        "00000000-0000-0000-0000-000000000000",
+        "0a1b2c3d00000-4000-8000-00000000000f",
+        "0a1b2c3g-0000-4000-8000-00000000000f",
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_int_eq(fsi_export_set(&export, "allow-domain", bad[i], &err), -FSIF_EINVAL);
+}
+END_TEST
+
 START_TEST(test_uids)
 {
     set("allow-uid", "7");
@@ -269,6 +327,8 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_default);
+    tcase_add_test(t, test_domains);
+    tcase_add_test(t, test_bad_domains);
     tcase_add_test(t, test_uids);
     tcase_add_test(t, test_gids);
     tcase_add_test(t, test_overflow_ids);

@@ -58,6 +58,7 @@ struct fsif_credentials {
     uint32_t domid;
     uint32_t ngroups; /* supplementary groups; a peer with more than fit has the first of them */
     uint32_t groups[FSIF_CREDENTIAL_GROUPS];
+    uint8_t uuid[16]; /* of the domain; all zero: not known */
 };
 
 /* What peer_export() hands over, and the most of it. */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's part. It has the checked request as plain data and opens its own handles; it never
+ * sees xenstore: what it answers goes to the supervisor's part over the socket that it was given.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fsif/host.h>
+#include <fsif/op.h>
+
+#include "internal.h"
+
+#define MAP_PAGES_MAX 1024u
+
+static int check_blob(const void *blob, size_t len, struct xen_request *out)
+{
+    if (len != sizeof(*out))
+        return -FSIF_EINVAL;
+    memcpy(out, blob, len);
+    if (out->magic != XEN_BLOB_MAGIC || out->version != XEN_BLOB_VERSION ||
+        out->domid >= XEN_DOMAINS ||
+        strnlen(out->export_name, sizeof(out->export_name)) == sizeof(out->export_name))
+        return -FSIF_EINVAL;
+    return 0;
+}
+
+int fsi_xen_import(const int *fds, size_t nfds, const void *blob, size_t len,
+                   struct fsif_session **out)
+{
+    struct fsif_session *s = fsi_xen_session_new(XEN_BACKEND);
+    int ret = s ? 0 : -FSIF_ENOMEM;
+
+    if (!ret)
+        ret = nfds == 1 ? check_blob(blob, len, &s->request) : -FSIF_EINVAL;
+    if (ret)
+        goto out;
+    s->domid = s->request.domid;
+    s->tab = xengnttab_open(NULL, 0);
+    s->evtchn = s->tab ? xenevtchn_open(NULL, 0) : NULL;
+    if (!s->evtchn) {
+        ret = fsi_xen_error();
+        goto out;
+    }
+    s->sock = fds[0];
+    *out = s;
+    return 0;
+out:
+    if (s)
+        fsi_xen_close(s);
+    for (size_t i = 0; i < nfds; i++)
+        close(fds[i]);
+    return ret;
+}
+
+/* The nodes as the offer that every transport has. */
+static int write_offer(const struct xen_request *r, struct fsif_dict *offer)
+{
+    int ret;
+
+    fsif_dict_init(offer);
+    ret = fsif_dict_put_u32(offer, "fsif", 1);
+    ret |= fsif_dict_put(offer, "request", "session");
+    ret |= fsif_dict_put(offer, "export", r->export_name);
+    ret |= fsif_dict_put(offer, "dialects", "1");
+    ret |= fsif_dict_put(offer, "features", r->feature_errno ? "errno" : "");
+    ret |= fsif_dict_put_u32(offer, "pages", r->pages);
+    ret |= fsif_dict_put_u32(offer, "ring-pages", 1);
+    ret |= fsif_dict_put_u32(offer, "ring-ref", r->ring_ref);
+    return ret ? -FSIF_EPROTO : 0;
+}
+
+int fsi_xen_next_offer(struct fsif_session *s, struct fsif_dict *offer)
+{
+    if (s->role != XEN_BACKEND)
+        return -FSIF_EINVAL;
+    if (fsi_xen_peer_state(s) == FSIF_PEER_GONE)
+        return -FSIF_EPIPE;
+    if (!s->offered) {
+        s->offered = 1;
+        return write_offer(&s->request, offer);
+    }
+    /* There is one offer in each request; after a refusal nothing can follow. */
+    return s->answered && s->port < 0 ? -FSIF_EPIPE : -FSIF_EAGAIN;
+}
+
+/* Bind the bell, and map the canary with our own byte in it. */
+int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer, uint32_t max_pages)
+{
+    void *page;
+
+    (void)offer;
+    if (s->role != XEN_BACKEND || s->port >= 0)
+        return -FSIF_EINVAL;
+    if (s->request.pages > max_pages)
+        return -FSIF_E2BIG;
+    s->port = xenevtchn_bind_interdomain(s->evtchn, s->domid, s->request.port);
+    if (s->port < 0)
+        return -FSIF_EPROTO;
+    if (!s->request.has_canary)
+        return 0;
+    page = xengnttab_map_grant_ref_notify(s->tab, s->domid, s->request.canary_ref,
+                                          PROT_READ | PROT_WRITE, XEN_CANARY_BACKEND,
+                                          (evtchn_port_t)s->port);
+    if (!page)
+        return -FSIF_EFAULT;
+    madvise(page, FSIF_PAGE_SIZE, MADV_DONTFORK);
+    s->canary = page;
+    s->canary[XEN_CANARY_BACKEND] = 1;
+    return 0;
+}
+
+int fsi_xen_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells)
+{
+    ssize_t n;
+
+    if (s->role != XEN_BACKEND || s->answered || (bells && s->port < 0))
+        return -FSIF_EINVAL;
+    s->answered = 1;
+    do {
+        n = send(s->sock, answer->text, answer->used, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EPIPE || errno == ECONNRESET ? -FSIF_EPIPE : fsi_xen_error();
+    if (!bells && s->port >= 0) {
+        xenevtchn_unbind(s->evtchn, (evtchn_port_t)s->port);
+        s->port = -1;
+    }
+    return 0;
+}
+
+int fsi_xen_map(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem)
+{
+    uint32_t copy[MAP_PAGES_MAX];
+    void *at;
+
+    if (s->role != XEN_BACKEND || n == 0 || n > MAP_PAGES_MAX)
+        return -FSIF_EINVAL;
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (grefs[k] == grefs[i])
+                return -FSIF_EINVAL;
+        }
+        copy[i] = grefs[i];
+    }
+    at = xengnttab_map_domain_grant_refs(s->tab, n, s->domid, copy, PROT_READ | PROT_WRITE);
+    if (!at)
+        return -FSIF_EFAULT;
+    madvise(at, (size_t)n * FSIF_PAGE_SIZE, MADV_DONTFORK);
+    *mem = at;
+    return 0;
+}
+
+void fsi_xen_unmap(struct fsif_session *s, void *mem, uint32_t n)
+{
+    xengnttab_unmap(s->tab, mem, n);
+}
+
+/* One page of the peer's, once. */
+static int copy_once(struct fsif_session *s, xengnttab_grant_copy_segment_t *segment)
+{
+    if (xengnttab_grant_copy(s->tab, 1, segment))
+        return -FSIF_EFAULT;
+    if (segment->status == GNTST_okay)
+        return 0;
+    return segment->status == GNTST_permission_denied ? -FSIF_EACCES : -FSIF_EFAULT;
+}
+
+static int range_valid(uint32_t off, uint32_t len)
+{
+    return off <= FSIF_PAGE_SIZE && len <= FSIF_PAGE_SIZE - off;
+}
+
+int fsi_xen_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, void *dst, uint32_t len)
+{
+    xengnttab_grant_copy_segment_t segment;
+
+    if (!range_valid(off, len))
+        return -FSIF_EINVAL;
+    if (len == 0)
+        return 0;
+    memset(&segment, 0, sizeof(segment));
+    segment.source.foreign.ref = gref;
+    segment.source.foreign.offset = (uint16_t)off;
+    segment.source.foreign.domid = (uint16_t)s->domid;
+    segment.dest.virt = dst;
+    segment.len = (uint16_t)len;
+    segment.flags = GNTCOPY_source_gref;
+    return copy_once(s, &segment);
+}
+
+int fsi_xen_copy_to(struct fsif_session *s, uint32_t gref, uint32_t off, const void *src,
+                    uint32_t len)
+{
+    xengnttab_grant_copy_segment_t segment;
+
+    if (!range_valid(off, len))
+        return -FSIF_EINVAL;
+    if (len == 0)
+        return 0;
+    memset(&segment, 0, sizeof(segment));
+    segment.source.virt = (void *)(uintptr_t)src;
+    segment.dest.foreign.ref = gref;
+    segment.dest.foreign.offset = (uint16_t)off;
+    segment.dest.foreign.domid = (uint16_t)s->domid;
+    segment.len = (uint16_t)len;
+    segment.flags = GNTCOPY_dest_gref;
+    return copy_once(s, &segment);
+}

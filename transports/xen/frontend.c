@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A frontend in a Linux guest's user space.
+ *
+ *   connect --share--> offer: nodes of I with state ready, then the request --I/backend = M-->
+ *     wait for M/state --ready--> running
+ *                      --closed, gone--> refused
+ *
+ * libxenstore runs a thread of its own once something is watched; it takes no signals and touches
+ * nothing of ours.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <fsif/host.h>
+#include <fsif/op.h>
+
+#include "internal.h"
+
+#define SHARE_MAX 1024u
+
+static int left_ms(uint64_t end, int timeout_ms)
+{
+    uint64_t now = fsif_now_ms();
+
+    if (timeout_ms < 0)
+        return -1;
+    return now >= end ? 0 : (int)(end - now);
+}
+
+static int add_fd(int poll_fd, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+
+    return epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static int open_handles(struct fsif_session *s)
+{
+    s->xs = xs_open(0);
+    if (!s->xs)
+        return errno == EACCES || errno == EPERM ? -FSIF_EACCES : -FSIF_ENOENT;
+    s->shr = xengntshr_open(NULL, 0);
+    if (!s->shr)
+        return fsi_xen_error();
+    s->evtchn = xenevtchn_open(NULL, 0);
+    if (!s->evtchn)
+        return fsi_xen_error();
+    s->port = xenevtchn_bind_unbound_port(s->evtchn, s->domid);
+    if (s->port < 0)
+        return fsi_xen_error();
+    s->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->poll_fd < 0 || s->wake_fd < 0 || add_fd(s->poll_fd, s->wake_fd) ||
+        add_fd(s->poll_fd, xs_fileno(s->xs)))
+        return fsi_xen_error();
+    return fsi_xen_own_domid(s->xs, &s->own_domid);
+}
+
+int fsi_xen_connect(const char *address, int timeout_ms, struct fsif_session **out)
+{
+    struct fsif_session *s;
+    uint32_t domid;
+    int ret;
+
+    (void)timeout_ms; /* nothing here waits for the backend */
+    if (!fsi_xen_number(address, XEN_DOMAINS - 1, &domid))
+        return -FSIF_EINVAL;
+    s = fsi_xen_session_new(XEN_FRONTEND);
+    if (!s)
+        return -FSIF_ENOMEM;
+    s->domid = domid;
+    ret = open_handles(s);
+    if (ret) {
+        fsi_xen_close(s);
+        return ret;
+    }
+    *out = s;
+    return 0;
+}
+
+int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs)
+{
+    void *canary;
+    void *pages;
+
+    if (s->role != XEN_FRONTEND || s->mem || n == 0 || n > SHARE_MAX)
+        return -FSIF_EINVAL;
+    canary = xengntshr_share_page_notify(s->shr, s->domid, &s->canary_ref, 1, XEN_CANARY_FRONTEND,
+                                         (evtchn_port_t)s->port);
+    if (!canary)
+        return fsi_xen_error();
+    memset(canary, 0, FSIF_PAGE_SIZE);
+    s->canary = canary;
+    pages = xengntshr_share_pages(s->shr, s->domid, (int)n, grefs, 1);
+    if (!pages)
+        return fsi_xen_error();
+    memset(pages, 0, (size_t)n * FSIF_PAGE_SIZE);
+    madvise(canary, FSIF_PAGE_SIZE, MADV_DONTFORK);
+    madvise(pages, (size_t)n * FSIF_PAGE_SIZE, MADV_DONTFORK);
+    s->canary[XEN_CANARY_FRONTEND] = 1;
+    s->mem = pages;
+    s->npages = n;
+    s->ring_ref = grefs[0];
+    *mem = pages;
+    return 0;
+}
+
+/* --- the request --------------------------------------------------------------------------------
+ */
+
+struct offering {
+    struct fsif_session *s;
+    uint32_t export_number;
+    uint32_t feature_errno;
+};
+
+/* The lowest number that is not in use below device/vfs. */
+static int choose_import(struct xs_handle *xs, xs_transaction_t t, struct fsif_session *s)
+{
+    char base[XEN_PATH_MAX];
+    unsigned n = 0;
+    uint32_t number;
+    uint32_t import = 0;
+    char **names;
+    int again = 1;
+
+    fsi_xen_path(base, "/local/domain/%u/device/vfs", s->own_domid);
+    names = xs_directory(xs, t, base, &n);
+    if (!names)
+        return fsi_xen_error();
+    while (again) {
+        again = 0;
+        for (unsigned i = 0; i < n; i++) {
+            if (fsi_xen_number(names[i], UINT32_MAX, &number) && number == import)
+                again = 1;
+        }
+        import += (uint32_t)again;
+    }
+    free(names);
+    fsi_xen_path(s->frontend, "%s/%u", base, import);
+    return 0;
+}
+
+static int write_node(struct xs_handle *xs, xs_transaction_t t, const struct fsif_session *s,
+                      const char *name, uint32_t value)
+{
+    char path[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "%s/%s", s->frontend, name);
+    return fsi_xen_write_u32(xs, t, path, value);
+}
+
+static int write_nodes(struct xs_handle *xs, xs_transaction_t t, const struct offering *o)
+{
+    const struct fsif_session *s = o->s;
+    char path[XEN_PATH_MAX];
+    int ret = write_node(xs, t, s, "ring-ref", s->ring_ref);
+
+    if (!ret)
+        ret = write_node(xs, t, s, "event-channel", (uint32_t)s->port);
+    if (!ret)
+        ret = write_node(xs, t, s, "pages", s->npages);
+    if (!ret)
+        ret = write_node(xs, t, s, "canary-ref", s->canary_ref);
+    if (!ret)
+        ret = write_node(xs, t, s, "feature-errno", o->feature_errno);
+    fsi_xen_path(path, "%s/state", s->frontend);
+    return ret ? ret : fsi_xen_write(xs, t, path, "ready");
+}
+
+/* One step for all of it: the backend sees no half of a request. */
+static int request_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
+{
+    const struct offering *o = arg;
+    struct fsif_session *s = o->s;
+    char path[XEN_PATH_MAX];
+    char other[XEN_PATH_MAX];
+    int ret;
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u/%u/frontend", s->domid,
+                 s->own_domid, o->export_number);
+    /* Another program of this guest asks for the same export just now. */
+    if (fsi_xen_read(xs, t, path, other, sizeof(other)) == 0)
+        return -FSIF_EBUSY;
+    ret = choose_import(xs, t, s);
+    if (!ret)
+        ret = write_nodes(xs, t, o);
+    return ret ? ret : fsi_xen_write(xs, t, path, s->frontend);
+}
+
+/* Wait until something that we watch changes. Returns 0; -FSIF_ETIMEDOUT; another -FSIF_E* */
+static int wait_change(struct fsif_session *s, uint64_t end, int timeout_ms)
+{
+    int ret = fsif_wait_fd(xs_fileno(s->xs), POLLIN, left_ms(end, timeout_ms));
+    char **event;
+
+    if (ret <= 0)
+        return ret ? ret : -FSIF_ETIMEDOUT;
+    while ((event = xs_check_watch(s->xs)) != NULL)
+        free(event);
+    return 0;
+}
+
+/* Many programs of one guest may ask at once; each waits for its turn. */
+static int send_request(struct offering *o, uint64_t end, int timeout_ms)
+{
+    struct fsif_session *s = o->s;
+    int ret;
+
+    while ((ret = fsi_xen_transact(s->xs, request_step, o)) == -FSIF_EBUSY) {
+        int left = left_ms(end, timeout_ms);
+
+        s->frontend[0] = '\0';
+        if (left == 0)
+            return -FSIF_ETIMEDOUT;
+        poll(NULL, 0, left < 0 || left > 20 ? 20 : left);
+    }
+    if (ret)
+        s->frontend[0] = '\0';
+    return ret;
+}
+
+/* --- the answer ---------------------------------------------------------------------------------
+ */
+
+/* The backend's nodes: exactly /local/domain/B/backend/vfs/NUMBER. */
+static int read_backend_path(struct fsif_session *s)
+{
+    char expected[XEN_PATH_MAX];
+    char path[XEN_PATH_MAX];
+    uint32_t id;
+    size_t len;
+    int ret;
+
+    fsi_xen_path(path, "%s/backend", s->frontend);
+    ret = fsi_xen_read(s->xs, XBT_NULL, path, s->backend, sizeof(s->backend));
+    fsi_xen_path(expected, "/local/domain/%u/backend/vfs/", s->domid);
+    len = strlen(expected);
+    if (!ret && (strncmp(s->backend, expected, len) != 0 ||
+                 !fsi_xen_number(s->backend + len, UINT32_MAX, &id)))
+        ret = -FSIF_EPROTO;
+    if (ret)
+        s->backend[0] = '\0';
+    return ret;
+}
+
+static int wait_backend_path(struct fsif_session *s, uint64_t end, int timeout_ms)
+{
+    int ret;
+
+    if (!xs_watch(s->xs, s->frontend, "frontend"))
+        return fsi_xen_error();
+    while ((ret = read_backend_path(s)) == -FSIF_ENOENT) {
+        ret = wait_change(s, end, timeout_ms);
+        if (ret)
+            break;
+    }
+    xs_unwatch(s->xs, s->frontend, "frontend");
+    return ret;
+}
+
+/* Returns 0 and 1 in @ready if the session runs, 0 if it was refused. */
+static int wait_state(struct fsif_session *s, uint64_t end, int timeout_ms, int *ready)
+{
+    char path[XEN_PATH_MAX];
+    char state[32];
+    int ret;
+
+    fsi_xen_path(path, "%s/state", s->backend);
+    if (!xs_watch(s->xs, path, "state"))
+        return fsi_xen_error();
+    for (;;) {
+        ret = fsi_xen_read(s->xs, XBT_NULL, path, state, sizeof(state));
+        if (ret)
+            return ret == -FSIF_ENOENT ? -FSIF_EPIPE : ret;
+        *ready = strcmp(state, "ready") == 0;
+        if (*ready || strcmp(state, "closed") == 0 || strcmp(state, "closing") == 0)
+            return 0;
+        ret = wait_change(s, end, timeout_ms);
+        if (ret)
+            return ret;
+    }
+}
+
+/* A key of the backend's, or what it means that there is none. */
+static uint32_t read_key(struct fsif_session *s, const char *name, uint32_t max, uint32_t absent)
+{
+    char path[XEN_PATH_MAX];
+    uint32_t value;
+
+    fsi_xen_path(path, "%s/%s", s->backend, name);
+    return fsi_xen_read_u32(s->xs, XBT_NULL, path, max, &value) ? absent : value;
+}
+
+static int write_answer(struct fsif_session *s, int ready, struct fsif_dict *answer)
+{
+    int ret;
+
+    fsif_dict_init(answer);
+    if (!ready)
+        return fsif_dict_put_u32(answer, "status",
+                                 read_key(s, "status", FSIF_MAX_ERRNO, FSIF_ECONNREFUSED));
+    ret = fsif_dict_put_u32(answer, "status", 0);
+    ret |= fsif_dict_put_u32(answer, "dialect", read_key(s, "dialect", 31, 1));
+    ret |= fsif_dict_put(answer, "features", read_key(s, "feature-errno", 1, 0) ? "errno" : "");
+    ret |= fsif_dict_put_u32(answer, "read-only", read_key(s, "read-only", 1, 0));
+    return ret ? -FSIF_EPROTO : 0;
+}
+
+static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
+                         struct fsif_dict *answer, int timeout_ms)
+{
+    uint64_t end = timeout_ms < 0 ? 0 : fsif_now_ms() + (uint64_t)timeout_ms;
+    struct offering o = {.s = s};
+    int ready = 0;
+    int ret;
+
+    if (!s->mem || s->frontend[0])
+        return -FSIF_EINVAL;
+    ret = fsi_xen_find_export(s, name, &o.export_number);
+    if (ret) {
+        fsif_dict_init(answer);
+        return fsif_dict_put_u32(answer, "status", (uint32_t)-ret);
+    }
+    o.feature_errno = (uint32_t)fsif_dict_has_word(offer, "features", "errno");
+    ret = send_request(&o, end, timeout_ms);
+    if (!ret)
+        ret = wait_backend_path(s, end, timeout_ms);
+    if (!ret)
+        ret = wait_state(s, end, timeout_ms, &ready);
+    if (!ret)
+        ret = write_answer(s, ready, answer);
+    s->running = !ret && ready;
+    return ret;
+}
+
+int fsi_xen_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
+                  int timeout_ms)
+{
+    char request[16];
+    char name[FSIF_EXPORT_NAME_MAX + 1] = "";
+    int len;
+
+    if (s->role != XEN_FRONTEND || fsif_dict_get(offer, "request", request, sizeof(request)) < 0)
+        return -FSIF_EINVAL;
+    len = fsif_dict_get(offer, "export", name, sizeof(name));
+    if (strcmp(request, "exports") == 0)
+        return fsi_xen_list_exports(s, name, answer);
+    if (len <= 0)
+        return -FSIF_EINVAL;
+    return offer_session(s, offer, name, answer, timeout_ms);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FSI_XEN_INTERNAL_H
+#define FSI_XEN_INTERNAL_H
+
+/* What the files of the xen transport share. Everything here is private to it. */
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+#include <fsif/negotiate.h>
+#include <fsif/xen.h>
+
+/* Domain ids from here on stand for no domain. */
+#define XEN_DOMAINS 0x7ff0u
+
+/* Our paths: /local/domain/32751/backend/vfs/exports/requests/32751/4294967295/frontend is 70. */
+#define XEN_PATH_MAX 128u
+
+/* A dialect-1 frontend that does not say so shares a ring page and a page for each slot. */
+#define XEN_OLD_PAGES 65u
+
+/* --- store.c: xenstore, with checks ----------------------------------------------------------- */
+
+/**
+ * fsi_xen_path - format a path of ours; it always fits
+ */
+void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** fsi_xen_number - the one way to write a number: no sign, blank or leading zero. Return: 1 or 0
+ */
+int fsi_xen_number(const char *text, uint32_t max, uint32_t *out);
+
+/**
+ * fsi_xen_read - a node's value as text, with its NUL
+ *
+ * Return: 0; -FSIF_ENOENT; -FSIF_EACCES; -FSIF_EPROTO longer than @size or with a NUL inside
+ */
+int fsi_xen_read(struct xs_handle *xs, xs_transaction_t t, const char *path, char *out,
+                 size_t size);
+
+/** fsi_xen_read_u32 - the same, a number up to @max; -FSIF_EPROTO if it is none */
+int fsi_xen_read_u32(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t max,
+                     uint32_t *out);
+
+/** fsi_xen_write, fsi_xen_write_u32, fsi_xen_remove - Return: 0 or a negative FSIF_E* */
+int fsi_xen_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *value);
+int fsi_xen_write_u32(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t value);
+int fsi_xen_remove(struct xs_handle *xs, xs_transaction_t t, const char *path);
+
+/** fsi_xen_owned_by - Return: 0 if @domid owns the node; -FSIF_EACCES; -FSIF_ENOENT */
+int fsi_xen_owned_by(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t domid);
+
+/** fsi_xen_own_domid - Return: 0; -FSIF_EPROTO */
+int fsi_xen_own_domid(struct xs_handle *xs, uint32_t *out);
+
+/** fsi_xen_read_uuid - the toolstack's word on a domain; all zero if there is none that counts */
+void fsi_xen_read_uuid(struct xs_handle *xs, uint32_t domid, uint8_t out[16]);
+
+/** fsi_xen_is - whether a node's value is @word. Return: 1 or 0 */
+int fsi_xen_is(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *word);
+
+/**
+ * fsi_xen_transact - run @step in a transaction, again if others got in between, at most 16 times
+ *
+ * Return: 0 committed; what @step returned, and nothing was changed; -FSIF_EBUSY
+ */
+typedef int fsi_xen_step(struct xs_handle *xs, xs_transaction_t t, void *arg);
+int fsi_xen_transact(struct xs_handle *xs, fsi_xen_step *step, void *arg);
+
+/** fsi_xen_error - errno as a negative FSIF_E* */
+int fsi_xen_error(void);
+
+/* --- request.c: what a frontend wrote, and the first answer ----------------------------------- */
+
+/* A frontend's request, checked. Plain data: it goes to the worker as it is. */
+#define XEN_BLOB_MAGIC 0x6e657866u /* "fxen" in memory */
+#define XEN_BLOB_VERSION 1u
+
+struct xen_request {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t domid;
+    uint32_t ring_ref;
+    uint32_t port;  /* of the event channel, in the frontend's domain */
+    uint32_t pages; /* shared in all */
+    uint32_t has_canary;
+    uint32_t canary_ref;
+    uint32_t keyed;         /* it wrote keys beside dialect 1's nodes */
+    uint32_t feature_errno; /* it asked for error numbers */
+    char export_name[FSIF_EXPORT_NAME_MAX + 1];
+};
+
+/* Offsets in the canary page: 1 while a side lives, cleared by its kernel when it is gone. */
+#define XEN_CANARY_FRONTEND 0u
+#define XEN_CANARY_BACKEND 1u
+
+/* Where a request stands and what becomes of it. */
+struct xen_place {
+    uint32_t own_domid;
+    uint32_t domid;
+    uint32_t export_number;
+    uint32_t id; /* M: the number of the session's nodes */
+    char frontend[XEN_PATH_MAX];
+    char backend[XEN_PATH_MAX];
+    struct xen_request request;
+};
+
+/**
+ * fsi_xen_take_request - check requests/F/E and answer it: nodes of M, state init, the frontend's
+ * backend node; removes the request whatever comes of it
+ *
+ * @place: own_domid, domid, export_number and id set; receives the rest
+ *
+ * Return: 0; -FSIF_EACCES, -FSIF_EPROTO, -FSIF_ENOENT the request was refused; -FSIF_EPERM and it
+ *         could not be removed
+ */
+int fsi_xen_take_request(struct xs_handle *xs, struct xen_place *place);
+
+/** fsi_xen_publish - write what the worker answered to M. Return: 0 or a negative FSIF_E* */
+int fsi_xen_publish(struct xs_handle *xs, const struct xen_place *place,
+                    const struct fsif_dict *answer);
+
+/** fsi_xen_withdraw - remove the session's nodes, if they are still those of this session */
+void fsi_xen_withdraw(struct xs_handle *xs, const struct xen_place *place);
+
+/* --- listener.c ------------------------------------------------------------------------------- */
+
+int fsi_xen_listen(const char *address, struct fsif_listener **out);
+int fsi_xen_listener_fd(struct fsif_listener *l);
+int fsi_xen_accept(struct fsif_listener *l, struct fsif_peer **out);
+int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out);
+int fsi_xen_peer_export(struct fsif_peer *p, int *fds, size_t *nfds, void *blob, size_t *len);
+void fsi_xen_peer_close(struct fsif_peer *p);
+void fsi_xen_listener_close(struct fsif_listener *l);
+
+/* --- sweep.c: what is left of others -----------------------------------------------------------
+ */
+
+/** fsi_xen_prepare - make the nodes that frontends look for; remove those of a dead backend */
+int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid);
+
+/** fsi_xen_sweep - remove what belonged to domains that are gone */
+void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid);
+
+/* --- session: both roles -----------------------------------------------------------------------
+ */
+
+enum xen_role {
+    XEN_FRONTEND = 0,
+    XEN_BACKEND = 1,
+};
+
+/*
+ * A session of either role. Set up by one thread; once it runs everything but gone is constant, so
+ * notify, copy_from and copy_to need no lock.
+ */
+struct fsif_session {
+    int role;       /* enum xen_role */
+    uint32_t domid; /* the other side */
+    xenevtchn_handle *evtchn;
+    xenevtchn_port_or_error_t port; /* ours; -1: none yet */
+    volatile unsigned char *canary; /* NULL: none */
+    int canary_armed;               /* the other side has shown that it lives */
+    _Atomic int gone;
+    /* backend */
+    xengnttab_handle *tab;
+    int sock; /* to the supervisor; frontend: -1 */
+    int offered;
+    int answered;
+    struct xen_request request;
+    /* frontend */
+    xengntshr_handle *shr;
+    struct xs_handle *xs;
+    uint32_t own_domid;
+    unsigned char *mem; /* npages shared pages, NULL before */
+    uint32_t npages;
+    uint32_t ring_ref;
+    uint32_t canary_ref;
+    int poll_fd; /* xenstore's descriptor and wake_fd */
+    int wake_fd; /* readable once the canary died */
+    int running;
+    char frontend[XEN_PATH_MAX]; /* "": nothing was written */
+    char backend[XEN_PATH_MAX];  /* "": not known */
+};
+
+/* --- session.c --- */
+
+struct fsif_session *fsi_xen_session_new(int role);
+int fsi_xen_notify(struct fsif_session *s, uint32_t queue);
+int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue);
+void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue);
+int fsi_xen_peer_fd(struct fsif_session *s);
+int fsi_xen_peer_state(struct fsif_session *s);
+void fsi_xen_close(struct fsif_session *s);
+
+/* --- backend.c --- */
+
+int fsi_xen_import(const int *fds, size_t nfds, const void *blob, size_t len,
+                   struct fsif_session **out);
+int fsi_xen_next_offer(struct fsif_session *s, struct fsif_dict *offer);
+int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer,
+                          uint32_t max_pages);
+int fsi_xen_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells);
+int fsi_xen_map(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem);
+void fsi_xen_unmap(struct fsif_session *s, void *mem, uint32_t n);
+int fsi_xen_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, void *dst, uint32_t len);
+int fsi_xen_copy_to(struct fsif_session *s, uint32_t gref, uint32_t off, const void *src,
+                    uint32_t len);
+
+/* --- frontend.c --- */
+
+int fsi_xen_connect(const char *address, int timeout_ms, struct fsif_session **out);
+int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs);
+int fsi_xen_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
+                  int timeout_ms);
+
+/* --- exports.c: a frontend's view of what it is attached to --- */
+
+/** fsi_xen_find_export - the number of the export @name. Return: 0; -FSIF_ENOENT; -FSIF_EACCES */
+int fsi_xen_find_export(const struct fsif_session *s, const char *name, uint32_t *number);
+
+/** fsi_xen_list_exports - a page of names after @after, as an answer. Return: 0; -FSIF_E* */
+int fsi_xen_list_exports(const struct fsif_session *s, const char *after, struct fsif_dict *answer);
+
+#endif

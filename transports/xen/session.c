@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What both roles of a session do.
+ *
+ * How each side learns that the other is gone:
+ *   a process that dies     its kernel clears its byte of the canary page and rings (unmap-notify)
+ *   a domain that is gone   the toolstack removes its nodes, which are watched
+ *   an orderly end          the nodes again
+ * The bell is taken by whoever serves the ring, peer_fd by somebody else; so acknowledge() looks at
+ * the canary and makes peer_fd readable.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fsif/host.h>
+
+#include "internal.h"
+
+struct fsif_session *fsi_xen_session_new(int role)
+{
+    struct fsif_session *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->role = role;
+    s->port = -1;
+    s->sock = s->poll_fd = s->wake_fd = -1;
+    atomic_init(&s->gone, 0);
+    return s;
+}
+
+int fsi_xen_notify(struct fsif_session *s, uint32_t queue)
+{
+    if (queue != 0 || s->port < 0)
+        return -FSIF_EINVAL;
+    if (atomic_load(&s->gone))
+        return -FSIF_EPIPE;
+    return xenevtchn_notify(s->evtchn, (evtchn_port_t)s->port) ? -FSIF_EPIPE : 0;
+}
+
+int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue)
+{
+    return queue == 0 && s->port >= 0 ? xenevtchn_fd(s->evtchn) : -FSIF_EINVAL;
+}
+
+/* Whether the other side's byte, once set, was cleared. */
+static int canary_died(struct fsif_session *s)
+{
+    unsigned char alive;
+
+    if (!s->canary)
+        return 0;
+    alive = s->canary[s->role == XEN_FRONTEND ? XEN_CANARY_BACKEND : XEN_CANARY_FRONTEND];
+    if (alive)
+        s->canary_armed = 1;
+    return !alive && s->canary_armed;
+}
+
+static void wake_watcher(struct fsif_session *s)
+{
+    const uint64_t one = 1;
+    ssize_t n;
+
+    if (s->role == XEN_BACKEND) {
+        shutdown(s->sock, SHUT_RD);
+        return;
+    }
+    do {
+        n = write(s->wake_fd, &one, sizeof(one));
+    } while (n < 0 && errno == EINTR);
+}
+
+void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue)
+{
+    xenevtchn_port_or_error_t port;
+
+    if (queue != 0 || s->port < 0)
+        return;
+    /* A read would wait, whatever O_NONBLOCK says. */
+    while (fsif_wait_fd(xenevtchn_fd(s->evtchn), POLLIN, 0) > 0) {
+        port = xenevtchn_pending(s->evtchn);
+        if (port < 0)
+            break;
+        xenevtchn_unmask(s->evtchn, (evtchn_port_t)port);
+        /* One is all there is to take; a storm is not waited out. */
+        break;
+    }
+    if (canary_died(s) && !atomic_exchange(&s->gone, 1))
+        wake_watcher(s);
+}
+
+int fsi_xen_peer_fd(struct fsif_session *s)
+{
+    return s->role == XEN_BACKEND ? s->sock : s->poll_fd;
+}
+
+/* The supervisor says nothing while a session runs but that it is over. */
+static int backend_gone(struct fsif_session *s)
+{
+    char byte;
+    ssize_t n;
+
+    do {
+        n = recv(s->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    return !(n < 0 && errno == EAGAIN);
+}
+
+static int frontend_gone(struct fsif_session *s)
+{
+    char path[XEN_PATH_MAX];
+    int changed = 0;
+    char **event;
+
+    while ((event = xs_check_watch(s->xs)) != NULL) {
+        changed = 1;
+        free(event);
+    }
+    if (!changed || !s->running)
+        return 0;
+    fsi_xen_path(path, "%s/state", s->backend);
+    return !fsi_xen_is(s->xs, XBT_NULL, path, "ready");
+}
+
+int fsi_xen_peer_state(struct fsif_session *s)
+{
+    int gone = atomic_load(&s->gone);
+
+    if (!gone)
+        gone = canary_died(s) || (s->role == XEN_BACKEND ? backend_gone(s) : frontend_gone(s));
+    if (!gone)
+        return FSIF_PEER_ALIVE;
+    atomic_store(&s->gone, 1);
+    return FSIF_PEER_GONE;
+}
+
+/* The nodes go first, so that the other side does not look for what is being taken away. */
+static void close_frontend(struct fsif_session *s)
+{
+    if (s->xs && s->frontend[0])
+        fsi_xen_remove(s->xs, XBT_NULL, s->frontend);
+    if (s->mem)
+        xengntshr_unshare(s->shr, s->mem, s->npages);
+    if (s->canary)
+        xengntshr_unshare(s->shr, (void *)(uintptr_t)s->canary, 1);
+    if (s->shr)
+        xengntshr_close(s->shr);
+    xs_close(s->xs);
+}
+
+void fsi_xen_close(struct fsif_session *s)
+{
+    const int fds[] = {s->poll_fd, s->wake_fd, s->sock};
+
+    if (s->role == XEN_FRONTEND)
+        close_frontend(s);
+    if (s->tab && s->canary)
+        xengnttab_unmap(s->tab, (void *)(uintptr_t)s->canary, 1);
+    if (s->evtchn)
+        xenevtchn_close(s->evtchn);
+    if (s->tab)
+        xengnttab_close(s->tab);
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    free(s);
+}

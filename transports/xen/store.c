@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Xenstore, one call at a time: values are copied out and checked, errors are ours. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fsif/host.h>
+
+#include "internal.h"
+
+#define TRANSACTION_TRIES 16
+
+int fsi_xen_error(void)
+{
+    return -fsif_errno_from_host(errno ? errno : EIO);
+}
+
+void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(out, XEN_PATH_MAX, format, ap);
+    va_end(ap);
+}
+
+int fsi_xen_number(const char *text, uint32_t max, uint32_t *out)
+{
+    uint64_t v = 0;
+    size_t len = strnlen(text, 11);
+
+    if (len == 0 || len > 10 || (text[0] == '0' && len > 1))
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return 0;
+        v = v * 10 + (uint64_t)(text[i] - '0');
+    }
+    if (v > max)
+        return 0;
+    *out = (uint32_t)v;
+    return 1;
+}
+
+int fsi_xen_read(struct xs_handle *xs, xs_transaction_t t, const char *path, char *out, size_t size)
+{
+    unsigned len = 0;
+    char *value = xs_read(xs, t, path, &len);
+    int ret = 0;
+
+    if (!value)
+        return fsi_xen_error();
+    if (len >= size || memchr(value, '\0', len))
+        ret = -FSIF_EPROTO;
+    else
+        memcpy(out, value, len);
+    if (!ret)
+        out[len] = '\0';
+    free(value);
+    return ret;
+}
+
+int fsi_xen_read_u32(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t max,
+                     uint32_t *out)
+{
+    char text[16];
+    int ret = fsi_xen_read(xs, t, path, text, sizeof(text));
+
+    if (ret)
+        return ret;
+    return fsi_xen_number(text, max, out) ? 0 : -FSIF_EPROTO;
+}
+
+int fsi_xen_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *value)
+{
+    return xs_write(xs, t, path, value, (unsigned)strlen(value)) ? 0 : fsi_xen_error();
+}
+
+int fsi_xen_write_u32(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t value)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", value);
+    return fsi_xen_write(xs, t, path, text);
+}
+
+int fsi_xen_remove(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    return xs_rm(xs, t, path) || errno == ENOENT ? 0 : fsi_xen_error();
+}
+
+int fsi_xen_owned_by(struct xs_handle *xs, xs_transaction_t t, const char *path, uint32_t domid)
+{
+    unsigned n = 0;
+    struct xs_permissions *perms = xs_get_permissions(xs, t, path, &n);
+    int ret;
+
+    if (!perms)
+        return fsi_xen_error();
+    ret = n > 0 && perms[0].id == domid ? 0 : -FSIF_EACCES;
+    free(perms);
+    return ret;
+}
+
+int fsi_xen_own_domid(struct xs_handle *xs, uint32_t *out)
+{
+    return fsi_xen_read_u32(xs, XBT_NULL, "domid", XEN_DOMAINS - 1, out) ? -FSIF_EPROTO : 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "/vm/" and 8-4-4-4-12 digits. The node is dom0's; anything a guest could have written is not
+ * believed. */
+void fsi_xen_read_uuid(struct xs_handle *xs, uint32_t domid, uint8_t out[16])
+{
+    char path[XEN_PATH_MAX];
+    char vm[64];
+    uint8_t uuid[16];
+    unsigned n = 0;
+
+    memset(out, 0, sizeof(uuid));
+    fsi_xen_path(path, "/local/domain/%u/vm", domid);
+    if (fsi_xen_owned_by(xs, XBT_NULL, path, 0) ||
+        fsi_xen_read(xs, XBT_NULL, path, vm, sizeof(vm)) || strncmp(vm, "/vm/", 4) != 0)
+        return;
+    for (const char *p = vm + 4; *p && n < 16; p += 2) {
+        if (*p == '-')
+            p++;
+        int high = hex_digit(p[0]);
+        int low = high < 0 ? -1 : hex_digit(p[1]);
+        if (low < 0)
+            return;
+        uuid[n++] = (uint8_t)(high << 4 | low);
+    }
+    if (n == 16 && strlen(vm) == 4 + 36)
+        memcpy(out, uuid, sizeof(uuid));
+}
+
+int fsi_xen_is(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *word)
+{
+    char text[32];
+
+    return fsi_xen_read(xs, t, path, text, sizeof(text)) == 0 && strcmp(text, word) == 0;
+}
+
+int fsi_xen_transact(struct xs_handle *xs, fsi_xen_step *step, void *arg)
+{
+    for (int i = 0; i < TRANSACTION_TRIES; i++) {
+        xs_transaction_t t = xs_transaction_start(xs);
+        int ret;
+
+        if (t == XBT_NULL)
+            return fsi_xen_error();
+        ret = step(xs, t, arg);
+        if (ret) {
+            xs_transaction_end(xs, t, true);
+            /* Another's commit may also show as a step that fails. */
+            if (ret == -FSIF_EAGAIN)
+                continue;
+            return ret;
+        }
+        if (xs_transaction_end(xs, t, false))
+            return 0;
+        if (errno != EAGAIN)
+            return fsi_xen_error();
+    }
+    return -FSIF_EBUSY;
+}

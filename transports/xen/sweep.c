@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The nodes that are there before and after sessions. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <stdlib.h>
+
+#include <fsif/host.h>
+
+#include "internal.h"
+
+typedef void each_fn(struct xs_handle *xs, uint32_t own_domid, uint32_t number);
+
+/* Call @fn for each child of @path whose name is a number up to @max. */
+static void for_each_number(struct xs_handle *xs, uint32_t own_domid, const char *path,
+                            uint32_t max, each_fn *fn)
+{
+    unsigned n = 0;
+    char **names = xs_directory(xs, XBT_NULL, path, &n);
+    uint32_t number;
+
+    for (unsigned i = 0; names && i < n; i++) {
+        if (fsi_xen_number(names[i], max, &number))
+            fn(xs, own_domid, number);
+    }
+    free(names);
+}
+
+static int is_gone(struct xs_handle *xs, uint32_t domid)
+{
+    errno = 0;
+    return !xs_is_domain_introduced(xs, domid) && errno == 0;
+}
+
+/* A session of a backend that died: its frontend learns that it is over. */
+static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id)
+{
+    char path[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/%u", own_domid, id);
+    fsi_xen_remove(xs, XBT_NULL, path);
+}
+
+static int make(struct xs_handle *xs, uint32_t own_domid, const char *name, unsigned others)
+{
+    struct xs_permissions perms = {.id = own_domid, .perms = others};
+    char path[XEN_PATH_MAX];
+    char *value;
+    unsigned len;
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs%s", own_domid, name);
+    value = xs_read(xs, XBT_NULL, path, &len);
+    free(value);
+    if (value)
+        return 0;
+    if (!xs_mkdir(xs, XBT_NULL, path) || !xs_set_permissions(xs, XBT_NULL, path, &perms, 1))
+        return fsi_xen_error();
+    return 0;
+}
+
+int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid)
+{
+    char path[XEN_PATH_MAX];
+    int ret = make(xs, own_domid, "", XS_PERM_NONE);
+
+    /* Old frontends list the exports: bare numbers, whose names only the attached guest can read.
+     */
+    if (!ret)
+        ret = make(xs, own_domid, "/exports", XS_PERM_READ);
+    if (!ret)
+        ret = make(xs, own_domid, "/exports/requests", XS_PERM_NONE);
+    if (ret)
+        return ret;
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs", own_domid);
+    for_each_number(xs, own_domid, path, UINT32_MAX, remove_session);
+    return 0;
+}
+
+static void sweep_requests(struct xs_handle *xs, uint32_t own_domid, uint32_t domid)
+{
+    char path[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u", own_domid, domid);
+    if (is_gone(xs, domid))
+        fsi_xen_remove(xs, XBT_NULL, path);
+}
+
+static void sweep_export(struct xs_handle *xs, uint32_t own_domid, uint32_t number)
+{
+    char path[XEN_PATH_MAX];
+    uint32_t domid;
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u/frontend-id", own_domid, number);
+    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) || !is_gone(xs, domid))
+        return;
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u", own_domid, number);
+    fsi_xen_remove(xs, XBT_NULL, path);
+}
+
+void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid)
+{
+    char path[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", own_domid);
+    for_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests);
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", own_domid);
+    for_each_number(xs, own_domid, path, UINT32_MAX, sweep_export);
+}
