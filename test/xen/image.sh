@@ -60,6 +60,8 @@ put_base() {
     done
     rm "$r/bin/xenstore-watch"
     put "$r" /bin /usr/bin/xenstore-watch
+    # libxenstore cancels its thread, for which libc loads this without being linked to it.
+    cp -L --parents /lib/x86_64-linux-gnu/libgcc_s.so.1 "$r/"
 }
 
 # What was built of the project; a part that was left out is left out here too.
@@ -72,6 +74,11 @@ put_built() {
     for f in "$build"/plugins/*.so; do
         [ ! -e "$f" ] || put "$r" /plugins "$f" || return 1
     done
+    # Where the programs look for plugins: the place that the build installs them to.
+    f=$(sed -n 's/^CMAKE_INSTALL_PREFIX:[^=]*=//p' "$build/CMakeCache.txt")/$(sed -n \
+        's/^FSIF_PLUGIN_DIR:[^=]*=//p' "$build/CMakeCache.txt")
+    mkdir -p "$r$(dirname "$f")"
+    ln -sfn /plugins "$r$f"
     [ ! -e "$root/transports/xen/fsif-xen-attach" ] ||
         put "$r" /bin "$root/transports/xen/fsif-xen-attach"
 }
@@ -94,7 +101,6 @@ make_dom0() {
     mkdir -p "$r"/{guest,rig/scenarios,etc/xen} "$r"/var/lib/{xenstored,xen} "$r/var/log/xen/console"
     touch "$r/etc/xen/xl.conf"
     put "$r" $xen_bin $xen_bin/{xl,xenstored,xenconsoled,xen-init-dom0,libxl-save-helper} || return 1
-    cp -L --parents /lib/x86_64-linux-gnu/libgcc_s.so.1 "$r/"
     [ ${#dom0_files[@]} = 0 ] || put "$r" /extra "${dom0_files[@]}" || return 1
     cp "$here/dom0/lib.sh" "$r/rig/"
     for s in "${chosen[@]}"; do cp "$here/scenarios/$s.sh" "$r/rig/scenarios/"; done

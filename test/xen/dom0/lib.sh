@@ -43,7 +43,7 @@ domid() {
     xl domid "$1" 2>/dev/null
 }
 
-# guest_create NAME: started paused, so that it can be attached before it runs
+# guest_create NAME [MIB [LINE]]: started paused, so that it can be attached before it runs
 guest_create() {
     cat >/run/rig/"$1".cfg <<END
 name="$1"
@@ -51,8 +51,9 @@ kernel="/guest/vmlinuz"
 ramdisk="/guest/initrd.gz"
 memory=${2:-224}
 vcpus=1
-extra="console=hvc0 quiet panic=-1 ${3-}"
+extra="console=hvc0 quiet panic=-1"
 on_crash="preserve"
+${3-}
 END
     xl create -p -q /run/rig/"$1".cfg
 }
@@ -93,7 +94,7 @@ guest_end() {
     wait_for "${2:-60}" guest_answered "$id" "$(cat /run/rig/number."$id")" ||
         fail "guest $1 did not answer in ${2:-60} s"
     answer=$(xenstore-read /local/domain/"$id"/data/rig/result)
-    xenstore-read /local/domain/"$id"/data/rig/output
+    xenstore-read -R /local/domain/"$id"/data/rig/output
     return "${answer#* }"
 }
 
@@ -101,6 +102,16 @@ guest_end() {
 guest_run() {
     guest_begin "$1" "$2"
     guest_end "$1" "${3:-60}"
+}
+
+# guest_prints NAME COMMAND PATTERN: it must succeed, and a line of its output match
+guest_prints() {
+    guest_run "$1" "$2" >/run/rig/printed || {
+        cat /run/rig/printed
+        fail "$1: '$2' failed"
+    }
+    cat /run/rig/printed
+    grep -Eq "$3" /run/rig/printed || fail "$1: '$2' printed something else"
 }
 
 # refused NAME COMMAND [PATTERN]: the command must fail, and its output match
@@ -142,7 +153,21 @@ backend_stop() {
 }
 
 workers() {
-    ps | grep -c '[f]sif-worker' || true
+    pgrep fsif-worker | wc -l
+}
+
+no_sessions() {
+    [ "$(xenstore-list /local/domain/0/backend/vfs)" = exports ] && [ "$(workers)" = 0 ]
+}
+
+# nothing_left DOMID...: no worker, no node of a session, neither the backend's nor the guests'
+nothing_left() {
+    wait_for 15 no_sessions ||
+        fail "left: $(workers) workers, $(xenstore-ls /local/domain/0/backend/vfs)"
+    for d; do
+        [ -z "$(xenstore-list "/local/domain/$d/device/vfs")" ] ||
+            fail "left: $(xenstore-ls "/local/domain/$d/device/vfs")"
+    done
 }
 
 # --- ends ------------------------------------------------------------------------------------

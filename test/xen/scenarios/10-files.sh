@@ -1,0 +1,34 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# timeout: 300
+# A guest lists, reads, writes, puts and gets files of a posix export of dom0's over xen:0.
+guest a
+id=$(domid a)
+rm -rf /tmp/files
+mkdir -p /tmp/files/data
+echo hello >/tmp/files/data/greeting
+backend_start -e "data=/tmp/files,allow-domain=$id"
+fsif-xen-attach "$id" data
+guest_prints a 'fsif -c xen:0 exports' '^data rw$'
+guest_prints a 'fsif -c xen:0 ls data:/data' '^greeting$'
+guest_prints a 'fsif -c xen:0 cat data:/data/greeting' '^hello$'
+guest_run a 'echo written by a guest >/tmp/w && fsif -c xen:0 put /tmp/w data:/data/w'
+grep -q '^written by a guest$' /tmp/files/data/w
+
+# A real tree of small and large files, there and back, compared by the guest.
+# shellcheck disable=SC2016
+guest_run a 'mkdir -p /tmp/t/bin && cp /bin/fsif /plugins/* /lib/x86_64-linux-gnu/libc.so.6 /tmp/t/bin/
+    i=0
+    while [ $i -lt 100 ]; do
+        mkdir -p /tmp/t/d$((i % 7))
+        echo $i >/tmp/t/d$((i % 7))/$i
+        i=$((i + 1))
+    done'
+guest_run a 'time fsif -c xen:0 put --verify /tmp/t data:/' 120
+guest_run a 'time fsif -c xen:0 get --verify data:/t /tmp/back' 120
+guest_run a 'diff -r /tmp/t /tmp/back && rm -rf /tmp/t /tmp/back'
+note "put and get: $(find /tmp/files/t -type f | wc -l) files, $(du -sk /tmp/files/t | cut -f1) KiB, verified"
+
+nothing_left "$id"
+backend_stop
+fsif-xen-attach --detach "$id" data

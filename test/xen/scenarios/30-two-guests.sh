@@ -1,0 +1,82 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# timeout: 300
+# shellcheck disable=SC2154 # backend_log is lib.sh's
+# Two guests, each with an export of its own and one shared read-only: neither gets at the other's,
+# whatever it writes into xenstore.
+guest a
+guest b
+a=$(domid a)
+b=$(domid b)
+rm -rf /tmp/two
+mkdir -p /tmp/two/a /tmp/two/b /tmp/two/shared
+echo "of a" >/tmp/two/a/file
+echo "of b" >/tmp/two/b/file
+echo "of both" >/tmp/two/shared/file
+backend_start -e "a=/tmp/two/a,allow-domain=$a" -e "b=/tmp/two/b,allow-domain=$b" \
+    -e "shared=/tmp/two/shared,ro,allow-domain=$a $b" -e "secret=/tmp,allow-uid=0"
+ea=$(fsif-xen-attach "$a" a)
+eb=$(fsif-xen-attach "$b" b)
+fsif-xen-attach "$a" shared ro
+fsif-xen-attach "$b" shared ro
+
+# What each is for.
+guest_prints a 'fsif -c xen:0 exports | tr "\n" ";"' '^a rw;shared ro;$'
+guest_prints b 'fsif -c xen:0 exports | tr "\n" ";"' '^b rw;shared ro;$'
+guest_prints a 'fsif -c xen:0 cat a:/file shared:/file | tr "\n" ";"' '^of a;of both;$'
+guest_prints b 'fsif -c xen:0 cat b:/file shared:/file | tr "\n" ";"' '^of b;of both;$'
+refused b 'echo x >/tmp/x; fsif -c xen:0 put /tmp/x shared:/x'
+[ ! -e /tmp/two/shared/x ]
+
+# By name.
+refused b 'fsif -c xen:0 cat a:/file'
+refused a 'fsif -c xen:0 cat b:/file'
+refused a 'fsif -c xen:0 cat secret:/two/b/file'
+
+# By xenstore: the other's export is not readable, its request node and its nodes not writable.
+vfs=/local/domain/0/backend/vfs
+refused b "xenstore-read $vfs/exports/$ea/name"
+refused b "xenstore-write $vfs/exports/$ea/frontend-id $b"
+refused b "xenstore-write $vfs/exports/requests/$a/$ea/frontend /local/domain/$a/device/vfs/0"
+refused b "xenstore-write /local/domain/$a/device/vfs/0/state ready"
+refused b "xenstore-ls $vfs/exports/requests"
+refused b "xenstore-write $vfs/exports/9/name b"
+
+# b asks for a's export in its own request node, then for its own with a's path, and so on: what
+# the daemon can see is refused, the request goes away and no session begins.
+# spoof NAME NODE VALUE
+spoof() {
+    before=$(grep -c session-begin "$backend_log" || true)
+    guest_run "$1" "d=device/vfs/7; xenstore-write \$d/ring-ref 8 \$d/event-channel 1 \$d/state ready
+        xenstore-write $2 $3"
+    wait_for 5 sh -c "! xenstore-exists $2" || fail "the request $2 stays"
+    [ "$(grep -c session-begin "$backend_log" || true)" = "$before" ] || fail "$2 = $3 was served"
+    ! xenstore-exists "/local/domain/$(domid "$1")/device/vfs/7/backend" ||
+        fail "$2 = $3 got an answer"
+    guest_run "$1" 'xenstore-rm device/vfs/7'
+}
+spoof b "$vfs/exports/requests/$b/$ea/frontend" "/local/domain/$b/device/vfs/7"
+spoof b "$vfs/exports/requests/$b/$eb/frontend" "/local/domain/$a/device/vfs/0"
+spoof b "$vfs/exports/requests/$b/$eb/frontend" "/local/domain/$b/device/vfs/7/../../../../$a/device/vfs/0"
+spoof b "$vfs/exports/requests/$b/$eb/frontend" "/local/domain/$b/device/vfs/07"
+spoof b "$vfs/exports/requests/$b/$eb/frontend" "/local/domain/$b/data"
+spoof b "$vfs/exports/requests/$b/99/frontend" "/local/domain/$b/device/vfs/7"
+spoof b "$vfs/exports/requests/$b/x/frontend" "/local/domain/$b/device/vfs/7"
+
+# Grants that are not there, or are the other guest's: the session does not start.
+for ref in 8 999999 4294967295; do
+    guest_run b "d=device/vfs/7; xenstore-write \$d/ring-ref $ref \$d/event-channel 3 \$d/state ready
+        xenstore-write $vfs/exports/requests/$b/$eb/frontend /local/domain/$b/device/vfs/7
+        n=0; while [ \$n -lt 50 ] && ! xenstore-exists device/vfs/7/backend; do n=\$((n + 1)); sleep 0.1; done"
+    nothing_left
+    guest_run b 'xenstore-rm device/vfs/7'
+done
+
+# Nobody was hurt.
+guest_prints a 'fsif -c xen:0 cat a:/file' '^of a$'
+guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
+note "$(grep -c 'event=denied' "$backend_log" || true) denied by the allow list, all spoofs refused"
+nothing_left "$a" "$b"
+backend_stop
+for e in a shared; do fsif-xen-attach --detach "$a" $e; done
+for e in b shared; do fsif-xen-attach --detach "$b" $e; done

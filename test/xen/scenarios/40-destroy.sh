@@ -1,0 +1,65 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# timeout: 900
+# shellcheck disable=SC2154 # backend_log is lib.sh's
+# xl destroy of a guest with requests in flight: nothing of it stays, and the other guest does not
+# notice. The victim is allowed by its UUID, and attached before it runs.
+guest b
+b=$(domid b)
+uuid=0a1b2c3d-0000-4000-8000-00000000000f
+rm -rf /tmp/destroy
+mkdir -p /tmp/destroy/victim /tmp/destroy/b
+echo "of b" >/tmp/destroy/b/file
+backend_start -e "victim=/tmp/destroy/victim,allow-domain=$uuid" \
+    -e "b=/tmp/destroy/b,allow-domain=$b"
+fsif-xen-attach "$b" b
+guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
+nothing_left
+
+# Processes, the daemon's descriptors, domains, xenstore's nodes and the grants that are in use.
+lists() {
+    echo "workers $(workers), descriptors $(find "/proc/$(cat /run/rig/backend.pid)/fd" | wc -l)"
+    xl list | awk '{ print $1 }'
+    xenstore-ls -f /local/domain/0/backend/vfs
+    xl dmesg -c >/dev/null
+    xl debug-keys g
+    sleep 0.5
+    xl dmesg | grep -E 'grant-table for|\[0x'
+}
+
+same() {
+    lists >/run/rig/after
+    cmp -s /run/rig/before /run/rig/after
+}
+
+rounds=$(count 2 20)
+i=0
+while [ $i -lt "$rounds" ]; do
+    i=$((i + 1))
+    victim=victim$i
+    lists >/run/rig/before
+    guest_create $victim 192 "uuid=\"$uuid\""
+    v=$(domid $victim)
+    fsif-xen-attach "$v" victim
+    guest_boot $victim
+    guest_begin $victim \
+        'while conformance --address xen:0 --export victim --case many-handles; do :; done'
+    wait_for 30 grep -q "session-begin.*domain:$v " "$backend_log" || fail "no session"
+    # shellcheck disable=SC2016
+    guest_begin b \
+        'i=0; while [ $i -lt 4 ]; do fsif -c xen:0 cat b:/file || exit 1; i=$((i + 1)); done'
+    [ "$(workers)" -ge 1 ] || fail "no request was in flight"
+    xl destroy $victim
+    guest_end b 60 >/run/rig/printed || fail "the other guest noticed"
+    [ "$(grep -c '^of b$' /run/rig/printed)" = 4 ] || fail "the other guest noticed"
+    nothing_left
+    ! xenstore-exists "/local/domain/$v" || fail "nodes of the domain stay"
+    wait_for 15 same || {
+        diff /run/rig/before /run/rig/after || true
+        fail "something stays"
+    }
+done
+cat /run/rig/after
+note "$rounds guests destroyed with requests in flight; processes, descriptors, grants, nodes equal"
+backend_stop
+fsif-xen-attach --detach "$b" b
