@@ -176,11 +176,27 @@ int fsi_backend_unpublished(const struct fsi_backend_view *v, uint32_t id)
     return v->ids[id].index - published < reserved - published;
 }
 
+/* Whoever publishes the last answer finds the bell that the others owe: `owed` is stored before the
+ * indices are looked at, by everyone. */
+void fsi_backend_ring(const struct fsif_backend *be, const struct fsi_backend_view *v, int asked)
+{
+    const struct fsif_backend_config *c = &be->config_;
+
+    if (c->quirks & FSIF_QUIRK_RING_WHEN_IDLE) {
+        if (asked)
+            fsi_store_seq(&v->state->owed, 1);
+        if (fsi_load_seq(v->requests.prod) != fsi_load_seq(&v->state->producer.published))
+            return;
+        asked = fsi_cas(&v->state->owed, 1, 0);
+    }
+    /* A bell that fails is a peer that is gone; its session ends where that is watched. */
+    if (asked)
+        (void)c->transport->notify(c->session, c->queue);
+}
+
 void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend_view *v)
 {
-    /* A bell that fails is a peer that is gone; its session ends where that is watched. */
-    if (fsi_producer_publish(&v->responses, &v->state->producer, v->ready))
-        (void)be->config_.transport->notify(be->config_.session, be->config_.queue);
+    fsi_backend_ring(be, v, fsi_producer_publish(&v->responses, &v->state->producer, v->ready));
 }
 
 /* Bytes that the operation leaves in the peer's page. Returns 0 or a negative FSIF_E*. */

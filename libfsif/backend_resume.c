@@ -115,6 +115,6 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
     (void)fsi_producer_publish(&v.responses, &v.state->producer, v.ready);
     /* Also for what the dead process published: it may not have come to ring. */
-    (void)c->transport->notify(c->session, c->queue);
+    fsi_backend_ring(be, &v, 1);
     return count;
 }

@@ -53,7 +53,7 @@ struct fsi_backend_state {
     struct fsi_producer producer;
     struct fsi_consumer consumer;
     struct fsi_freelist free_handles;
-    uint32_t pad;
+    struct fsif_shared_u32 owed; /* 1: a bell that a quirk holds back */
 };
 
 /* A process's pointers into the state and the ring. */
@@ -86,6 +86,9 @@ int fsi_backend_unpublished(const struct fsi_backend_view *v, uint32_t id);
 
 /** fsi_backend_publish - publish and ring */
 void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend_view *v);
+
+/** fsi_backend_ring - ring the peer, or owe it the bell. @asked: 0: only if one is owed */
+void fsi_backend_ring(const struct fsif_backend *be, const struct fsi_backend_view *v, int asked);
 
 /** fsi_backend_let_go - end a request's hold of a handle; closes the file with the last one */
 int fsi_backend_let_go(const struct fsif_backend *be, const struct fsi_backend_view *v,

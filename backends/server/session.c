@@ -196,6 +196,7 @@ static int start_engine(struct fsi_session *s, const struct fsif_choice *choice)
     config.store_ops = s->ops;
     config.store = s->store;
     config.hooks = &s->hooks;
+    config.quirks = s->quirks;
     s->state_size = fsif_backend_state_size(&config);
     if (!s->state_size)
         return -FSIF_EINVAL;
@@ -228,6 +229,8 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         fsi_session_report(s, "memory-refused", fsif_strerror(rc));
         return FSI_END_HANDSHAKE;
     }
+    if (fsif_dict_has_word(text, "quirks", "ring-when-idle"))
+        s->quirks |= FSIF_QUIRK_RING_WHEN_IDLE;
     raise_nofile(s->opening.max_handles);
     rc = open_store(s, root_fd);
     if (rc) {

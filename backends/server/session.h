@@ -22,7 +22,8 @@ struct fsi_session {
     struct fsif_store *store;
     void *ring;
     uint32_t ring_pages;
-    void *state; /* the engine's; a mapping of its own, which a successor could share */
+    uint32_t quirks; /* of the peer, as the transport found */
+    void *state;     /* the engine's; a mapping of its own, which a successor could share */
     size_t state_size;
     struct fsif_hooks hooks;
     struct fsif_backend backend;

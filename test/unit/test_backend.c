@@ -216,6 +216,37 @@ START_TEST(bells)
 }
 END_TEST
 
+/* A frontend of 2008: the bell comes after the last answer, however they are completed. */
+START_TEST(bell_when_idle)
+{
+    const struct fsif_result ok = {.value = 0};
+    uint32_t handle;
+    uint32_t rung;
+
+    raw_begin(&f, firsts[_i]);
+    f.be.config_.quirks = FSIF_QUIRK_RING_WHEN_IDLE;
+    handle = raw_open(&f);
+    for (uint32_t id = 1; id <= 3; id++)
+        send_handle(FSIF_WIRE_SYNC, id, handle, 0);
+    rung = mem_notified(&f.mem);
+    f.ring->rsp_event.v_ = f.got + 1;
+    for (uint32_t i = 0; i < 2; i++)
+        ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[i]), 1);
+    fsif_backend_complete(&f.be, &rq[1], &ok, 0);
+    ck_assert_uint_eq(mem_notified(&f.mem), rung);
+    fsif_backend_complete(&f.be, &rq[0], &ok, 0);
+    ck_assert_uint_eq(mem_notified(&f.mem), rung); /* one is not even fetched */
+    ck_assert_int_eq(fsif_backend_serve(&f.be, &rq[0]), 1);
+    ck_assert_uint_eq(mem_notified(&f.mem), rung + 1);
+    /* Nothing is owed any more, and nobody asked. */
+    f.ring->rsp_event.v_ = f.got + 20;
+    send_handle(FSIF_WIRE_SYNC, 4, handle, 0);
+    ck_assert_int_eq(fsif_backend_serve(&f.be, &rq[0]), 1);
+    ck_assert_uint_eq(mem_notified(&f.mem), rung + 1);
+    raw_end(&f);
+}
+END_TEST
+
 /* --- poison --- */
 
 START_TEST(poison_index)
@@ -725,6 +756,7 @@ static TCase *order_cases(void)
     tcase_add_loop_test(tc, id_reuse, 0, NFIRSTS);
     tcase_add_loop_test(tc, responses_never_consumed, 0, NFIRSTS);
     tcase_add_loop_test(tc, bells, 0, NFIRSTS);
+    tcase_add_loop_test(tc, bell_when_idle, 0, NFIRSTS);
     tcase_add_test(tc, full_ring_refilled_at_once);
     return tc;
 }

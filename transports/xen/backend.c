@@ -72,6 +72,9 @@ static int write_offer(const struct xen_request *r, struct fsif_dict *offer)
     ret |= fsif_dict_put_u32(offer, "pages", r->pages);
     ret |= fsif_dict_put_u32(offer, "ring-pages", 1);
     ret |= fsif_dict_put_u32(offer, "ring-ref", r->ring_ref);
+    /* Without our keys it may be a frontend of 2008. */
+    if (!r->keyed)
+        ret |= fsif_dict_put(offer, "quirks", "ring-when-idle");
     return ret ? -FSIF_EPROTO : 0;
 }
 

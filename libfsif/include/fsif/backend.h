@@ -20,6 +20,11 @@
 extern "C" {
 #endif
 
+/* fsif_backend_config.quirks: the frontend of 2008 takes its unanswered requests for answers when
+ * it is rung, so it is rung when every request that it published is answered, and at no other time.
+ */
+#define FSIF_QUIRK_RING_WHEN_IDLE 0x1u
+
 struct fsif_backend_config {
     size_t size; /* sizeof(struct fsif_backend_config) */
     uint32_t dialect;
@@ -35,6 +40,7 @@ struct fsif_backend_config {
     const struct fsif_store_ops *store_ops;
     struct fsif_store *store;
     const struct fsif_hooks *hooks; /* may be NULL; outlives the engine */
+    uint32_t quirks;                /* FSIF_QUIRK_* of the peer */
 };
 
 /* This process's view of an engine. The state behind it holds no pointers. Fields are private. */
