@@ -153,7 +153,7 @@ backend_stop() {
 }
 
 workers() {
-    pgrep fsif-worker | wc -l
+    cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^fsif-worker$' || true
 }
 
 no_sessions() {
