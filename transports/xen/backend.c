@@ -115,6 +115,7 @@ int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer,
     madvise(page, FSIF_PAGE_SIZE, MADV_DONTFORK);
     s->canary = page;
     s->canary[XEN_CANARY_BACKEND] = 1;
+    s->canary_armed = s->canary[XEN_CANARY_FRONTEND] != 0;
     return 0;
 }
 

@@ -341,6 +341,7 @@ static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, 
     if (!ret)
         ret = write_answer(s, ready, answer);
     s->running = !ret && ready;
+    s->canary_armed = s->running && s->canary[XEN_CANARY_BACKEND] != 0;
     return ret;
 }
 

@@ -164,7 +164,7 @@ struct fsif_session {
     xenevtchn_handle *evtchn;
     xenevtchn_port_or_error_t port; /* ours; -1: none yet */
     volatile unsigned char *canary; /* NULL: none */
-    int canary_armed;               /* the other side has shown that it lives */
+    int canary_armed;               /* the other side's byte was set to begin with */
     _Atomic int gone;
     /* backend */
     xengnttab_handle *tab;

@@ -47,17 +47,15 @@ int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue)
     return queue == 0 && s->port >= 0 ? xenevtchn_fd(s->evtchn) : -FSIF_EINVAL;
 }
 
-/* Whether the other side's byte, once set, was cleared. */
+/* Whether the other side's byte, which was set when the session began, was cleared. */
 static int canary_died(struct fsif_session *s)
 {
     unsigned char alive;
 
-    if (!s->canary)
+    if (!s->canary || !s->canary_armed)
         return 0;
     alive = s->canary[s->role == XEN_FRONTEND ? XEN_CANARY_BACKEND : XEN_CANARY_FRONTEND];
-    if (alive)
-        s->canary_armed = 1;
-    return !alive && s->canary_armed;
+    return !alive;
 }
 
 static void wake_watcher(struct fsif_session *s)

@@ -25,7 +25,7 @@ guest_run a 'mkdir -p /tmp/t/bin && cp /bin/fsif /plugins/* /lib/x86_64-linux-gn
         i=$((i + 1))
     done'
 guest_run a 'time fsif -c xen:0 put --verify /tmp/t data:/' 120
-guest_run a 'time fsif -c xen:0 get --verify data:/t /tmp/back' 120
+guest_run a 'time fsif -c xen:0 get --verify data:/t/ /tmp/back' 120
 sums='find . -type f | sort | xargs md5sum'
 (cd /tmp/files/t && sh -c "$sums") >/tmp/sums
 [ "$(wc -l </tmp/sums)" -gt 100 ]

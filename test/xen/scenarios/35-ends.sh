@@ -1,0 +1,86 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# timeout: 400
+# shellcheck disable=SC2154 # backend_log is lib.sh's
+# Every way in which one side goes: the other notices at once, and the next session works.
+guest a
+id=$(domid a)
+rm -rf /tmp/ends
+mkdir -p /tmp/ends
+echo hello >/tmp/ends/file
+backend_start -e "data=/tmp/ends,allow-domain=$id"
+fsif-xen-attach "$id" data
+
+# A session that goes on for minutes unless somebody ends it.
+long='conformance --address xen:0 --export data --case list-many'
+# begin COMMAND: start it and wait for its session
+begin() {
+    before=$(grep -c session-begin "$backend_log" || true)
+    guest_begin a "$1"
+    wait_for 30 more_sessions || fail "no session"
+    sleep 2
+}
+more_sessions() {
+    [ "$(grep -c session-begin "$backend_log")" -gt "$before" ]
+}
+still_works() {
+    guest_prints a 'fsif -c xen:0 cat data:/file' '^hello$'
+    nothing_left "$id"
+}
+
+# The frontend's process is killed: its canary dies.
+begin "timeout -s KILL 4 $long"
+guest_end a 20 && fail "it was not killed"
+nothing_left "$id"
+still_works
+
+# The worker is killed: the frontend is told, long before its calls would time out.
+begin "$long"
+[ "$(workers)" = 1 ]
+for p in /proc/[0-9]*; do
+    grep -qs '^fsif-worker$' "$p/comm" || continue
+    # It holds its own grants and events, two sockets, and nothing of xenstore.
+    ls -l "$p/fd"
+    [ "$(find "$p/fd" -lname 'socket:*' | wc -l)" = 2 ] || fail "a worker has sockets of others"
+    [ "$(find "$p/fd" -lname 'pipe:*' | wc -l)" = 0 ] || fail "a worker has pipes of others"
+    kill -9 "${p#/proc/}"
+done
+guest_end a 20 && fail "it did not notice"
+still_works
+
+# The export is detached.
+begin "$long"
+fsif-xen-attach --detach "$id" data
+guest_end a 20 && fail "it did not notice"
+nothing_left "$id"
+refused a 'fsif -c xen:0 cat data:/file'
+fsif-xen-attach "$id" data
+still_works
+
+# The daemon ends in good order, and comes back.
+begin "$long"
+backend_start -e "data=/tmp/ends,allow-domain=$id"
+guest_end a 20 && fail "it did not notice"
+still_works
+
+# The whole daemon is killed: nobody is left to write to xenstore, the canary tells. The next
+# daemon removes what this one left.
+begin "$long"
+kill -9 "$(cat /run/rig/backend.pid)"
+guest_end a 20 && fail "it did not notice"
+backend_start -e "data=/tmp/ends,allow-domain=$id"
+still_works
+
+# Attach and detach with input and output.
+n=$(count 5 200)
+i=0
+while [ $i -lt "$n" ]; do
+    fsif-xen-attach --detach "$id" data
+    fsif-xen-attach "$id" data >/dev/null
+    guest_prints a 'fsif -c xen:0 cat data:/file' '^hello$'
+    i=$((i + 1))
+done
+nothing_left "$id"
+note "killed frontend, worker, daemon; detach; restart; $n attach and detach cycles"
+backend_stop
+fsif-xen-attach --detach "$id" data
