@@ -15,6 +15,8 @@ fsif-xen-attach "$id" data
 long='conformance --address xen:0 --export data --case list-many'
 # begin COMMAND: start it and wait for its session
 begin() {
+    # What an earlier one left half done would end this one at once.
+    rm -rf /tmp/ends/case-*
     before=$(grep -c session-begin "$backend_log" || true)
     guest_begin a "$1"
     wait_for 30 more_sessions || fail "no session"

@@ -38,6 +38,8 @@ while [ $i -lt "$rounds" ]; do
     i=$((i + 1))
     victim=victim$i
     lists >/run/rig/before
+    # What the victim before left half done would end this one's work at once.
+    rm -rf /tmp/destroy/victim/*
     guest_create $victim 192 "uuid=\"$uuid\""
     v=$(domid $victim)
     fsif-xen-attach "$v" victim
