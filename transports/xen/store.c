@@ -15,7 +15,10 @@
 
 int fsi_xen_error(void)
 {
-    return -fsif_errno_from_host(errno ? errno : EIO);
+    int ret = -fsif_errno_from_host(errno);
+
+    /* The libraries do not always say why. */
+    return ret < 0 ? ret : -FSIF_EIO;
 }
 
 void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
