@@ -5,6 +5,9 @@
 #include <string.h>
 #include <fsif/error.h>
 
+const uint32_t first_indices[NFIRSTS] = {0, 0x7fffffe0, 0xffffffff - 70, 0xffffffff - 3,
+                                         0xffffffff};
+
 static struct memtransport *self(struct fsif_session *s)
 {
     return (struct memtransport *)(void *)s;

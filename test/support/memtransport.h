@@ -13,6 +13,10 @@
 
 #define MEM_PAGES 65u /* the ring and a page for each of its slots */
 
+/* Indices that rings begin with, some of them shortly before they wrap. */
+extern const uint32_t first_indices[];
+#define NFIRSTS 5
+
 struct memtransport {
     unsigned char (*page)[FSIF_PAGE_SIZE]; /* MEM_PAGES, from mem_open() */
     int copy_from_error;                   /* 0: none */

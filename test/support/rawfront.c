@@ -171,3 +171,47 @@ uint32_t raw_open(struct rawfront *f)
     ck_assert_int_ge(handle, 0);
     return (uint32_t)handle;
 }
+
+void raw_send_handle(struct rawfront *f, uint32_t type, uint32_t id, uint32_t handle, uint64_t len)
+{
+    struct fsif_wire1_request r = raw_on_handle(type, id, handle);
+
+    if (type == FSIF_WIRE_READ || type == FSIF_WIRE_WRITE)
+        r.u.io.len = len;
+    raw_send(f, &r);
+}
+
+void raw_expect(struct rawfront *f, uint32_t id, int64_t ret)
+{
+    static const unsigned char zero[16];
+    struct fsif_wire1_response r;
+
+    ck_assert_int_eq(raw_receive(f, &r), 1);
+    ck_assert_uint_eq(r.id, id);
+    ck_assert_int_eq((int64_t)r.ret, ret);
+    /* B27 */
+    ck_assert_uint_eq(r.pad0, 0);
+    ck_assert_uint_eq(r.pad1, 0);
+    ck_assert_mem_eq(r.unused, zero, sizeof(zero));
+}
+
+void raw_expect_nothing(struct rawfront *f)
+{
+    struct fsif_wire1_response r;
+
+    ck_assert_int_eq(raw_receive(f, &r), 0);
+}
+
+void raw_expect_poison(struct rawfront *f, enum fsif_poison reason)
+{
+    static struct fsif_fetched rq;
+    uint32_t answered = f->ring->rsp_prod.v_;
+
+    ck_assert_int_eq(fsif_backend_fetch(&f->be, &rq), -FSIF_EPROTO);
+    ck_assert_int_eq(fsif_backend_fetch(&f->be, &rq), -FSIF_EPROTO);
+    ck_assert_int_eq(fsif_backend_serve(&f->be, &rq), -FSIF_EPROTO);
+    ck_assert_int_eq(fsif_backend_reason(&f->be), reason);
+    ck_assert_uint_eq(f->poisoned, 1);
+    ck_assert_int_eq(f->reason, reason);
+    ck_assert_uint_eq(f->ring->rsp_prod.v_, answered);
+}

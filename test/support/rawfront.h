@@ -68,4 +68,14 @@ uint32_t raw_open(struct rawfront *f);
 /** raw_on_handle - a request of @type on @handle */
 struct fsif_wire1_request raw_on_handle(uint32_t type, uint32_t id, uint32_t handle);
 
+/** raw_send_handle - send one, with @len where @type has a length */
+void raw_send_handle(struct rawfront *f, uint32_t type, uint32_t id, uint32_t handle, uint64_t len);
+
+/** raw_expect - that the next response is @id's, with @ret, and tells nothing else */
+void raw_expect(struct rawfront *f, uint32_t id, int64_t ret);
+void raw_expect_nothing(struct rawfront *f);
+
+/** raw_expect_poison - that the session is dead because of @reason, and answers nothing more */
+void raw_expect_poison(struct rawfront *f, enum fsif_poison reason);
+
 #endif

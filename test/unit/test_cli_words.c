@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli.h"
+#include "suite.h"
 
 _Atomic int cli_interrupted;
 
@@ -269,8 +270,6 @@ int main(void)
 {
     Suite *s = suite_create("cli_words");
     TCase *t = tcase_create("cli_words");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, modes);
     tcase_add_test(t, mode_texts);
@@ -281,9 +280,5 @@ int main(void)
     tcase_add_test(t, names_from_a_backend);
     tcase_add_test(t, escapes);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Row B18 (hostile negotiation keys) as far as the dictionary decides it. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/dict.h>
 #include <fsif/error.h>
+#include "suite.h"
 
 static struct fsif_dict d;
 
@@ -220,8 +220,6 @@ int main(void)
 {
     Suite *s = suite_create("dict");
     TCase *t = tcase_create("dict");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, put_and_get);
     tcase_add_test(t, put_refuses);
@@ -232,8 +230,5 @@ int main(void)
     tcase_add_test(t, B18_numbers);
     tcase_add_test(t, words);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

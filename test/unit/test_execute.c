@@ -2,9 +2,9 @@
 /* Each operation from its slot to the store and back: what the store is asked, what the page and
  * the response hold, and what of a wrong request never reaches the store. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include "rawfront.h"
+#include "suite.h"
 
 static struct rawfront f;
 static struct fsif_fetched fetched;
@@ -557,8 +557,6 @@ int main(void)
 {
     Suite *s = suite_create("execute");
     TCase *tc = tcase_create("execute");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(tc, open_access);
     tcase_add_test(tc, create);
@@ -579,9 +577,5 @@ int main(void)
     tcase_add_test(tc, page_cannot_be_written);
     tcase_add_test(tc, without_numbers);
     suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -2,10 +2,10 @@
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include "barrier.h"
 #include "freelist.h"
+#include "suite.h"
 
 #define MOST 1024u
 
@@ -151,8 +151,6 @@ int main(void)
 {
     Suite *s = suite_create("freelist");
     TCase *tc = tcase_create("freelist");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, exhaust, 0, NCOUNTS);
@@ -160,9 +158,5 @@ int main(void)
     tcase_add_loop_test(tc, take, 0, NCOUNTS);
     tcase_add_test(tc, threads);
     suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

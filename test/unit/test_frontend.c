@@ -2,13 +2,10 @@
 /* The frontend engine against a backend made by hand: submit, what is on the
  * wire, completion. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include "barrier.h"
 #include "rawback.h"
-
-static const uint32_t firsts[] = {0, 0x7fffffe0, 0xffffffff - 70, 0xffffffff - 3, 0xffffffff};
-#define NFIRSTS ((int)(sizeof(firsts) / sizeof(firsts[0])))
+#include "suite.h"
 
 static struct rawback b;
 static struct tracked t[RAW_IDS + 2];
@@ -221,7 +218,7 @@ START_TEST(any_order)
 {
     uint32_t id[RAW_IDS];
 
-    back_begin(&b, firsts[_i], RAW_IDS);
+    back_begin(&b, first_indices[_i], RAW_IDS);
     for (uint32_t i = 0; i < RAW_IDS; i++) {
         call_init(&t[i], FSIF_OP_OPEN);
         id[i] = call_submit(&b, &t[i]);
@@ -243,7 +240,7 @@ END_TEST
 
 START_TEST(wrap)
 {
-    back_begin(&b, firsts[_i], 7);
+    back_begin(&b, first_indices[_i], 7);
     for (uint32_t i = 0; i < 300; i++) {
         call_round_trip(&b, &t[0], FSIF_OP_OPEN, i);
         call_expect(&t[0], i);
@@ -290,7 +287,7 @@ START_TEST(bells)
 {
     uint32_t rung;
 
-    back_begin(&b, firsts[_i], RAW_IDS);
+    back_begin(&b, first_indices[_i], RAW_IDS);
     ck_assert_int_eq(fsif_frontend_arm(&b.fe), 0);
     call_init(&t[0], FSIF_OP_SYNC);
     call_submit(&b, &t[0]);
@@ -311,7 +308,7 @@ START_TEST(bells)
     ck_assert_uint_eq(mem_notified(&b.mem), 2);
     back_end(&b);
 
-    back_config(&b, firsts[_i], RAW_IDS);
+    back_config(&b, first_indices[_i], RAW_IDS);
     b.config.transport = NULL;
     b.config.hooks = NULL;
     back_start(&b);
@@ -328,7 +325,7 @@ START_TEST(stalled_submitter)
     struct fsi_frontend_view v;
     uint32_t index;
 
-    back_begin(&b, firsts[_i], 20);
+    back_begin(&b, first_indices[_i], 20);
     fsi_frontend_look(&b.fe, &v);
     index = fsi_producer_reserve(&v.state->producer);
     for (int i = 0; i < 20; i++) {
@@ -401,13 +398,7 @@ static TCase *submit_cases(void)
 int main(void)
 {
     Suite *s = suite_create("frontend");
-    SRunner *r;
-    int failed;
 
     suite_add_tcase(s, submit_cases());
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

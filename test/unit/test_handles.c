@@ -2,11 +2,11 @@
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/error.h>
 #include "barrier.h"
 #include "handles.h"
+#include "suite.h"
 
 #define N 5u
 
@@ -268,8 +268,6 @@ int main(void)
 {
     Suite *s = suite_create("handles");
     TCase *tc = tcase_create("handles");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, life);
@@ -281,9 +279,5 @@ int main(void)
     tcase_add_test(tc, recover);
     tcase_add_test(tc, threads);
     suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/host.h>
+#include "suite.h"
 
 START_TEST(splits)
 {
@@ -47,14 +47,9 @@ int main(void)
 {
     Suite *suite = suite_create("host_address");
     TCase *t = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(t, splits);
     tcase_add_test(t, refuses);
     suite_add_tcase(suite, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <fsif/host.h>
+#include "suite.h"
 
 static const int known[] = {
     FSIF_EPERM,        FSIF_ENOENT,  FSIF_EINTR,     FSIF_EIO,        FSIF_ENXIO,
@@ -92,16 +92,11 @@ int main(void)
 {
     Suite *suite = suite_create("host_errno");
     TCase *t = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(t, there_and_back);
     tcase_add_test(t, some_by_hand);
     tcase_add_test(t, texts);
     tcase_add_test(t, waits_through_signals);
     suite_add_tcase(suite, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -3,11 +3,11 @@
 #define _GNU_SOURCE
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <fsif/host.h>
+#include "suite.h"
 
 static int fds[2];
 static struct fsif_log log_;
@@ -189,8 +189,6 @@ int main(void)
 {
     Suite *suite = suite_create("host_log");
     TCase *t = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, form);
@@ -200,8 +198,5 @@ int main(void)
     tcase_add_test(t, B28_flooding_is_limited);
     tcase_add_test(t, unlimited_lines_pass);
     suite_add_tcase(suite, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <fsif/loop.h>
 
 #include "scratch.h"
+#include "suite.h"
 
 /* PLUGIN_DIR: this build's plugins. BAD_PLUGIN: one whose vtable has another ABI version. */
 
@@ -222,8 +223,6 @@ int main(void)
 {
     Suite *suite = suite_create("host_registry");
     TCase *t = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, linked_in);
@@ -236,8 +235,5 @@ int main(void)
     tcase_add_test(t, refuses_plugins);
     tcase_add_test(t, default_directory);
     suite_add_tcase(suite, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

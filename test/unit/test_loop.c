@@ -2,11 +2,11 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/host.h>
 #include <fsif/loop.h>
 #include <fsif/op.h>
+#include "suite.h"
 
 #define PAGES 8u
 
@@ -235,8 +235,6 @@ int main(void)
 {
     Suite *suite = suite_create("loop");
     TCase *c = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, offer_and_answer);
@@ -249,8 +247,5 @@ int main(void)
     tcase_add_test(c, close_is_seen);
     tcase_add_test(c, only_pairs);
     suite_add_tcase(suite, c);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

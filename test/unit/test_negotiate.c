@@ -2,9 +2,9 @@
 /* Rows B18 (hostile keys) and F12 (values clamped to what was asked). */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/negotiate.h>
+#include "suite.h"
 
 static const struct fsif_offer session = {
     .kind = FSIF_OFFER_SESSION,
@@ -339,8 +339,6 @@ int main(void)
 {
     Suite *s = suite_create("negotiate");
     TCase *t = tcase_create("negotiate");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, export_names);
     tcase_add_test(t, offer_round_trip);
@@ -355,8 +353,5 @@ int main(void)
     tcase_add_test(t, choice_write_checks);
     tcase_add_test(t, F12_answer);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include <fsif/op.h>
 #include <fsif/path.h>
 #include "path.h"
+#include "suite.h"
 
 static void becomes(const char *in, const char *want)
 {
@@ -191,8 +192,6 @@ int main(void)
 {
     Suite *s = suite_create("path");
     TCase *t = tcase_create("path");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, plain);
     tcase_add_test(t, root);
@@ -207,8 +206,5 @@ int main(void)
     tcase_add_test(t, every_short_path);
     tcase_add_test(t, climbs);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

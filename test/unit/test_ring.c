@@ -12,6 +12,7 @@
 #include "barrier.h"
 #include "freelist.h"
 #include "ring.h"
+#include "suite.h"
 
 #define N FSIF_WIRE1_SLOTS
 #define SLOT FSIF_WIRE1_SLOT
@@ -448,8 +449,6 @@ int main(void)
 {
     Suite *s = suite_create("ring");
     TCase *tc = tcase_create("ring");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, halves);
@@ -472,9 +471,5 @@ int main(void)
     tcase_add_loop_test(tc, recover, 0, NFIRSTS);
     tcase_add_test(tc, many_submitters);
     suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "exports.h"
+#include "suite.h"
 
 static struct fsi_export export;
 static struct fsi_error err;
@@ -322,8 +323,6 @@ int main(void)
 {
     Suite *s = suite_create("server_access");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_default);
@@ -341,9 +340,5 @@ int main(void)
     tcase_add_test(t, test_owner);
     tcase_add_test(t, test_pages);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

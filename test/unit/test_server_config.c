@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "options.h"
+#include "suite.h"
 
 static struct fsi_options options;
 static struct fsi_error err;
@@ -389,8 +390,6 @@ int main(void)
 {
     Suite *s = suite_create("server_config");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_command_line);
@@ -409,9 +408,5 @@ int main(void)
     tcase_add_test(t, test_config_nul);
     tcase_add_test(t, test_config_fifo_and_folder);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <fsif/error.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "control.h"
+#include "suite.h"
 
 static int pair[2];
 
@@ -248,8 +248,6 @@ int main(void)
 {
     Suite *s = suite_create("server_control");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_hello);
@@ -263,9 +261,5 @@ int main(void)
     tcase_add_test(t, test_never_blocks);
     tcase_add_test(t, test_texts);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

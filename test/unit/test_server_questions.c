@@ -3,10 +3,10 @@
 #include <check.h>
 #include <fcntl.h>
 #include <fsif/error.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "suite.h"
 #include "workers.h"
 
 static struct fsi_options options;
@@ -160,8 +160,6 @@ int main(void)
 {
     Suite *s = suite_create("server_questions");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_granted);
@@ -170,9 +168,5 @@ int main(void)
     tcase_add_test(t, test_listing);
     tcase_add_test(t, test_deaf_worker);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

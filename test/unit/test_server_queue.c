@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "queue.h"
+#include "suite.h"
 
 #define PAGES 65u
 #define CALLS 64u
@@ -455,8 +456,6 @@ int main(void)
 {
     Suite *s = suite_create("server_queue");
     TCase *t = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_all_at_once);
@@ -471,9 +470,5 @@ int main(void)
     tcase_add_test(t, test_idle_sleeps);
 #endif
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -8,7 +8,6 @@
 #include <grp.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include <fsif/shm.h>
 
 #include "scratch.h"
+#include "suite.h"
 
 static const struct fsif_transport *const t = &fsif_transport_shm;
 static char dir[256], address[512];
@@ -316,8 +316,6 @@ int main(void)
 {
     Suite *suite = suite_create("shm_listener");
     TCase *c = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
@@ -331,8 +329,5 @@ int main(void)
     tcase_add_test(c, export_needs_room);
     tcase_add_test(c, one_of_many);
     suite_add_tcase(suite, c);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

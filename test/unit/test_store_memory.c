@@ -11,6 +11,7 @@
 #include <string.h>
 #include <fsif/error.h>
 #include <fsif/memory.h>
+#include "suite.h"
 
 #define OPS (&fsif_store_memory)
 #define NEW (FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE)
@@ -497,8 +498,6 @@ int main(void)
 {
     Suite *s = suite_create("store-memory");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 90);
     tcase_add_checked_fixture(c, setup, teardown);
@@ -518,9 +517,5 @@ int main(void)
     tcase_add_test(c, b24_streams);
     tcase_add_test(c, b25_listing);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

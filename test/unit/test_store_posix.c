@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "store_posix_fixture.h"
+#include "suite.h"
 
 START_TEST(files)
 {
@@ -316,8 +317,6 @@ int main(void)
 {
     Suite *s = suite_create("store-posix");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 90);
     tcase_add_checked_fixture(c, setup, teardown);
@@ -333,9 +332,5 @@ int main(void)
     tcase_add_test(c, b23_read_only);
     add_confinement(c);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

@@ -2,11 +2,11 @@
 #include <check.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/error.h>
 #include "scriptstore.h"
 #include "streams.h"
+#include "suite.h"
 
 #define MOST 4u
 #define MANY 2000u /* entries; no directory here has more */
@@ -389,8 +389,6 @@ int main(void)
 {
     Suite *s = suite_create("streams");
     TCase *tc = tcase_create("streams");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, small);
@@ -408,9 +406,5 @@ int main(void)
     tcase_add_test(tc, all_in_use);
     tcase_add_test(tc, concurrent);
     suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -4,11 +4,11 @@
  * protocol's tables must say the same.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/hooks.h>
 #include <fsif/op.h>
 #include "codec.h"
+#include "suite.h"
 
 static uint64_t memory[FSIF_PAGE_SIZE / 8];
 static char *const page = (char *)memory;
@@ -278,8 +278,6 @@ int main(void)
 {
     Suite *s = suite_create("wire");
     TCase *t = tcase_create("wire");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, paths);
     tcase_add_test(t, handles);
@@ -297,8 +295,5 @@ int main(void)
     tcase_add_test(t, larger_rings);
     tcase_add_test(t, words);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

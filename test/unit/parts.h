@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_PARTS_H
+#define TEST_PARTS_H
+
+/* Cases that lie in another file than the main() of their program. */
+
+#include <check.h>
+
+/* unit.backend */
+TCase *backend_handle_cases(void);
+TCase *backend_resume_cases(void);
+
+/* unit.frontend_end */
+TCase *frontend_hostile_cases(void);
+TCase *frontend_resume_cases(void);
+
+/* unit.client */
+void client_add_ends(TCase *t);
+
+/* unit.shm */
+void shm_add_hostile(TCase *c);
+
+#endif
