@@ -74,7 +74,19 @@ static int missing(const char *what, const char *name, const char *member, char 
     return -FSIF_EINVAL;
 }
 
-/* A transport without a listener part has none of its members. */
+/* A part that a transport need not have: all of its members, or none. @optional: one of those that
+ * may be missing is there. */
+static int check_part(const char *name, const struct member *part, size_t n, int optional,
+                      char *error)
+{
+    const char *lacks = first_missing(part, n);
+    int any = optional;
+
+    for (size_t i = 0; i < n; i++)
+        any |= part[i].fn != NULL;
+    return any && lacks ? missing("transport", name, lacks, error) : 0;
+}
+
 static int check_listener(const struct fsif_transport *t, char *error)
 {
     const struct member part[] = {
@@ -82,12 +94,18 @@ static int check_listener(const struct fsif_transport *t, char *error)
         MEMBER(t, peer_credentials), MEMBER(t, peer_export), MEMBER(t, peer_close),
         MEMBER(t, listener_close),
     };
-    const char *lacks = first_missing(part, COUNT(part));
-    int any = t->peer_answer != NULL;
 
-    for (size_t i = 0; i < COUNT(part); i++)
-        any |= part[i].fn != NULL;
-    return any && lacks ? missing("transport", t->name, lacks, error) : 0;
+    return check_part(t->name, part, COUNT(part), t->peer_answer || t->listener_ended, error);
+}
+
+static int check_toolstack(const struct fsif_transport *t, char *error)
+{
+    const struct member part[] = {
+        MEMBER(t, toolstack_open), MEMBER(t, toolstack_close), MEMBER(t, resolve),
+        MEMBER(t, attach),         MEMBER(t, detach),          MEMBER(t, list),
+    };
+
+    return check_part(t->name, part, COUNT(part), 0, error);
 }
 
 int fsi_plugin_check_transport(const struct fsif_transport *t, char *error)
@@ -124,7 +142,8 @@ int fsi_plugin_check_transport(const struct fsif_transport *t, char *error)
     lacks = first_missing(required, COUNT(required));
     if (lacks)
         return missing("transport", t->name, lacks, error);
-    return check_listener(t, error);
+    ret = check_listener(t, error);
+    return ret ? ret : check_toolstack(t, error);
 }
 
 int fsi_plugin_check_store(const struct fsif_store_ops *s, char *error)

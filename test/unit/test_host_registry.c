@@ -146,6 +146,32 @@ START_TEST(half_a_listener)
 }
 END_TEST
 
+static int no_ended(struct fsif_listener *l, uint32_t *domid)
+{
+    (void)l;
+    (void)domid;
+    return -FSIF_EAGAIN;
+}
+
+static void no_close(struct fsif_toolstack *t)
+{
+    (void)t;
+}
+
+START_TEST(half_a_toolstack)
+{
+    struct fsif_transport t = fsif_transport_loop;
+
+    t.listener_ended = no_ended;
+    ck_assert_int_eq(fsif_registry_add_transport(r, &t), -FSIF_EINVAL);
+    error_has("listen");
+    t = fsif_transport_loop;
+    t.toolstack_close = no_close;
+    ck_assert_int_eq(fsif_registry_add_transport(r, &t), -FSIF_EINVAL);
+    error_has("toolstack_open");
+}
+END_TEST
+
 START_TEST(store_members)
 {
     struct fsif_store_ops s = {.size = sizeof(s), .abi = FSIF_STORE_ABI, .name = "none"};
@@ -230,6 +256,7 @@ int main(void)
     tcase_add_test(t, transport_checks);
     tcase_add_test(t, transport_members);
     tcase_add_test(t, half_a_listener);
+    tcase_add_test(t, half_a_toolstack);
     tcase_add_test(t, store_members);
     tcase_add_test(t, loads_plugins);
     tcase_add_test(t, refuses_plugins);

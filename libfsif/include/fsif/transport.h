@@ -9,14 +9,16 @@
  * It is cut by process. The *listener part* runs in a backend's supervisor: it finds peers and says
  * who they are. The *session part* runs where the session is served (a worker process) or used (a
  * frontend). Between the two a backend's session travels as descriptors and a blob:
- * peer_export() in the one process, session_import() in the other.
+ * peer_export() in the one process, session_import() in the other. The *toolstack part* runs where
+ * domains are made (Xen: dom0), in the operator's program: it makes what a guest needs to find and
+ * ask a backend, and nothing that lets it in; that is the backend's own list.
  *
  * Rules for authors, for every member unless it says otherwise:
  *  - Return 0 or a count, or a negative FSIF_E*. EINTR never reaches the caller.
  *  - Nothing that the peer wrote is trusted: a gref, a size, a descriptor, a key.
  *  - Members of one object are called by one thread at a time, except notify, copy_from, copy_to
  *    and lend, which any number of threads may call at once.
- *  - Only connect and session_offer may block, and both take a deadline.
+ *  - Only connect and session_offer, which take a deadline, and the toolstack part may block.
  *  - Descriptors are O_CLOEXEC, mappings MADV_DONTFORK, no signals, no hidden threads, no globals
  *    but the vtable itself.
  */
@@ -37,6 +39,7 @@ extern "C" {
 struct fsif_listener; /* each transport defines its own */
 struct fsif_peer;
 struct fsif_session;
+struct fsif_toolstack;
 
 /* Who a peer is, as the kernel or the hypervisor says. */
 enum fsif_credential_kind {
@@ -58,12 +61,33 @@ struct fsif_credentials {
     uint32_t domid;
     uint32_t ngroups; /* supplementary groups; a peer with more than fit has the first of them */
     uint32_t groups[FSIF_CREDENTIAL_GROUPS];
-    uint8_t uuid[16]; /* of the domain; all zero: not known */
+    uint8_t uuid[16];   /* of the domain; all zero: not known */
+    uint32_t read_only; /* 1: whoever made the peer's way here lets it read only */
 };
 
 /* What peer_export() hands over, and the most of it. */
 #define FSIF_EXPORT_FDS 4u
 #define FSIF_EXPORT_BLOB 1024u
+
+/* A domain, as the toolstack knows it. */
+#define FSIF_DOMAIN_NAME_MAX 127u
+
+struct fsif_domain {
+    uint32_t domid;
+    uint8_t uuid[16];                    /* all zero: not known */
+    char name[FSIF_DOMAIN_NAME_MAX + 1]; /* plain ASCII; "": not known */
+};
+
+/* An export of a backend's domain, attached to a guest. */
+struct fsif_attachment {
+    uint32_t domid;       /* the guest */
+    uint32_t backend;     /* the domain that serves it */
+    uint32_t number;      /* of the export between the two; attach() tells it */
+    uint32_t read_only;   /* 1: the guest may read only */
+    char export_name[64]; /* valid as fsif_export_name_valid() has it */
+};
+
+typedef void fsif_attachment_fn(void *arg, const struct fsif_attachment *a);
 
 /* State of the other side of a session. */
 enum fsif_peer_state {
@@ -95,6 +119,10 @@ struct fsif_transport {
      * does it. */
     int (*peer_answer)(struct fsif_peer *p, const struct fsif_dict *answer);
     void (*peer_close)(struct fsif_peer *p);
+    /* Optional: a domain that ended, once each, or -FSIF_EAGAIN. Never blocks. listener_fd polls
+     * readable when there may be one, and accept() is called before. An id that another domain
+     * has by now is still told. */
+    int (*listener_ended)(struct fsif_listener *l, uint32_t *domid);
     /* Stop to listen and remove what others could find. */
     void (*listener_close)(struct fsif_listener *l);
 
@@ -153,6 +181,24 @@ struct fsif_transport {
     /* Forget the session; the peer learns of it. Shared pages that the peer may still write to
      * stay alive as long as it needs them. */
     void (*close)(struct fsif_session *s);
+
+    /* --- toolstack part; NULL throughout if the transport has none --- */
+
+    /* -FSIF_ENODEV, -FSIF_ENOENT: no toolstack is here; -FSIF_EACCES. */
+    int (*toolstack_open)(struct fsif_toolstack **out);
+    void (*toolstack_close)(struct fsif_toolstack *t);
+    /* A domain that lives, by id (decimal digits), UUID (8-4-4-4-12 hexadecimal digits) or name.
+     * -FSIF_ENOENT there is none; -FSIF_EEXIST several have this name. */
+    int (*resolve)(struct fsif_toolstack *t, const char *domain, struct fsif_domain *out);
+    /* Make what @a->domid needs to ask @a->backend for the export; it may write there and no other
+     * guest may. All or nothing. What is attached already takes the new read_only.
+     * @a->number: receives the number. Return 1: made; 0: it was there; -FSIF_ENOENT: one of the
+     * domains is gone; -FSIF_EINVAL the name or an id; -FSIF_EACCES. */
+    int (*attach)(struct fsif_toolstack *t, struct fsif_attachment *a);
+    /* Remove it, which ends the guest's sessions. -FSIF_ENOENT: it is not attached. */
+    int (*detach)(struct fsif_toolstack *t, const struct fsif_attachment *a);
+    /* Call @fn for each attachment of @backend. Return their number. */
+    int (*list)(struct fsif_toolstack *t, uint32_t backend, fsif_attachment_fn *fn, void *arg);
 };
 
 #ifdef __cplusplus
