@@ -54,7 +54,8 @@ static void empty(struct context *c)
     struct fsif_dir *dir;
     const char *name;
 
-    EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0);
+    if (!EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0))
+        return;
     EQ(c, fsif_readdir(dir, &name), 0);
     EQ(c, fsif_readdir(dir, &name), 0);
     fsif_closedir(dir);
@@ -63,13 +64,15 @@ static void empty(struct context *c)
 /* B25: a listing much longer than a page gives each entry once. */
 static void many(struct context *c)
 {
-    unsigned char *seen = calloc(1, MANY);
+    unsigned char *seen;
     struct fsif_dir *dir;
     const char *name;
     int n = 0, twice = 0, strange = 0, r;
 
     make_many(c, MANY);
-    EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0);
+    if (!EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0))
+        return;
+    seen = calloc(1, MANY);
     while ((r = fsif_readdir(dir, &name)) == 1) {
         int i = number_of(name, MANY);
         n++;
@@ -97,7 +100,8 @@ static void changing(struct context *c)
     int lost = 0, twice = 0, step = 0, r;
 
     make_many(c, N);
-    EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0);
+    if (!EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0))
+        return;
     while ((r = fsif_readdir(dir, &name)) == 1) {
         int i = number_of(name, N);
         if (i >= 0)
@@ -137,7 +141,8 @@ static void long_entries(struct context *c)
         name[0] = (char)('0' + i);
         EQ(c, fsif_mkdir(c->cl, at(c, name), 0755), 0);
     }
-    EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0);
+    if (!EQ(c, fsif_opendir(c->cl, c->dir, &dir), 0))
+        return;
     while (fsif_readdir(dir, &got) == 1)
         if (strlen(got) == FSIF_NAME_MAX && got[0] >= '0' && got[0] < '0' + N)
             seen[got[0] - '0']++;

@@ -26,7 +26,8 @@
 
 #include "internal.h"
 
-#define SHARE_MAX 1024u
+/* Far above what gntalloc gives; it is asked, and says what it does not have. */
+#define SHARE_MAX 65536u
 
 static int left_ms(uint64_t end, int timeout_ms)
 {
@@ -93,8 +94,10 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
     void *canary;
     void *pages;
 
-    if (s->role != XEN_FRONTEND || s->mem || n == 0 || n > SHARE_MAX)
+    if (s->role != XEN_FRONTEND || s->mem || n == 0)
         return -FSIF_EINVAL;
+    if (n > SHARE_MAX)
+        return -FSIF_ENOSPC;
     canary = xengntshr_share_page_notify(s->shr, s->domid, &s->canary_ref, 1, XEN_CANARY_FRONTEND,
                                          (evtchn_port_t)s->port);
     if (!canary)
@@ -102,8 +105,13 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
     memset(canary, 0, FSIF_PAGE_SIZE);
     s->canary = canary;
     pages = xengntshr_share_pages(s->shr, s->domid, (int)n, grefs, 1);
-    if (!pages)
-        return fsi_xen_error();
+    if (!pages) {
+        int ret = fsi_xen_error();
+
+        xengntshr_unshare(s->shr, canary, 1);
+        s->canary = NULL;
+        return ret;
+    }
     memset(pages, 0, (size_t)n * FSIF_PAGE_SIZE);
     madvise(canary, FSIF_PAGE_SIZE, MADV_DONTFORK);
     madvise(pages, (size_t)n * FSIF_PAGE_SIZE, MADV_DONTFORK);
@@ -120,7 +128,6 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
 
 struct offering {
     struct fsif_session *s;
-    uint32_t export_number;
     uint32_t feature_errno;
 };
 
@@ -188,7 +195,7 @@ static int request_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
     int ret;
 
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u/%u/frontend", s->domid,
-                 s->own_domid, o->export_number);
+                 s->own_domid, s->export_number);
     /* Another program of this guest asks for the same export just now. */
     if (fsi_xen_read(xs, t, path, other, sizeof(other)) == 0)
         return -FSIF_EBUSY;
@@ -236,18 +243,15 @@ static int send_request(struct offering *o, uint64_t end, int timeout_ms)
 /* The backend's nodes: exactly /local/domain/B/backend/vfs/NUMBER. */
 static int read_backend_path(struct fsif_session *s)
 {
-    char expected[XEN_PATH_MAX];
     char path[XEN_PATH_MAX];
+    char vfs[XEN_PATH_MAX];
     uint32_t id;
-    size_t len;
     int ret;
 
     fsi_xen_path(path, "%s/backend", s->frontend);
     ret = fsi_xen_read(s->xs, XBT_NULL, path, s->backend, sizeof(s->backend));
-    fsi_xen_path(expected, "/local/domain/%u/backend/vfs/", s->domid);
-    len = strlen(expected);
-    if (!ret && (strncmp(s->backend, expected, len) != 0 ||
-                 !fsi_xen_number(s->backend + len, UINT32_MAX, &id)))
+    fsi_xen_path(vfs, "/local/domain/%u/backend/vfs", s->domid);
+    if (!ret && !fsi_xen_numbered(s->backend, vfs, &id))
         ret = -FSIF_EPROTO;
     if (ret)
         s->backend[0] = '\0';
@@ -327,7 +331,7 @@ static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, 
 
     if (!s->mem || s->frontend[0])
         return -FSIF_EINVAL;
-    ret = fsi_xen_find_export(s, name, &o.export_number);
+    ret = fsi_xen_find_export(s, name, &s->export_number);
     if (ret) {
         fsif_dict_init(answer);
         return fsif_dict_put_u32(answer, "status", (uint32_t)-ret);

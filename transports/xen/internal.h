@@ -34,6 +34,9 @@ void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
  */
 int fsi_xen_number(const char *text, uint32_t max, uint32_t *out);
 
+/** fsi_xen_numbered - whether @path is exactly @parent/NUMBER. Return: 1 or 0 */
+int fsi_xen_numbered(const char *path, const char *parent, uint32_t *out);
+
 /**
  * fsi_xen_read - a node's value as text, with its NUL
  *
@@ -183,6 +186,7 @@ struct fsif_session {
     int poll_fd; /* xenstore's descriptor and wake_fd */
     int wake_fd; /* readable once the canary died */
     int running;
+    uint32_t export_number;
     char frontend[XEN_PATH_MAX]; /* "": nothing was written */
     char backend[XEN_PATH_MAX];  /* "": not known */
 };

@@ -46,19 +46,16 @@ static int read_key(struct xs_handle *xs, xs_transaction_t t, const struct xen_p
 static int read_frontend_path(struct xs_handle *xs, xs_transaction_t t, struct xen_place *p,
                               const char *node)
 {
-    char expected[XEN_PATH_MAX];
+    char vfs[XEN_PATH_MAX];
     uint32_t import;
-    size_t len;
     int ret = fsi_xen_owned_by(xs, t, node, p->domid);
 
     if (!ret)
         ret = fsi_xen_read(xs, t, node, p->frontend, sizeof(p->frontend));
     if (ret)
         return ret;
-    fsi_xen_path(expected, "/local/domain/%u/device/vfs/", p->domid);
-    len = strlen(expected);
-    if (strncmp(p->frontend, expected, len) != 0 ||
-        !fsi_xen_number(p->frontend + len, UINT32_MAX, &import))
+    fsi_xen_path(vfs, "/local/domain/%u/device/vfs", p->domid);
+    if (!fsi_xen_numbered(p->frontend, vfs, &import))
         return -FSIF_EACCES;
     return fsi_xen_owned_by(xs, t, p->frontend, p->domid);
 }

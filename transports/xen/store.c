@@ -48,6 +48,14 @@ int fsi_xen_number(const char *text, uint32_t max, uint32_t *out)
     return 1;
 }
 
+int fsi_xen_numbered(const char *path, const char *parent, uint32_t *out)
+{
+    size_t len = strlen(parent);
+
+    return strncmp(path, parent, len) == 0 && path[len] == '/' &&
+           fsi_xen_number(path + len + 1, UINT32_MAX, out);
+}
+
 int fsi_xen_read(struct xs_handle *xs, xs_transaction_t t, const char *path, char *out, size_t size)
 {
     unsigned len = 0;

@@ -2,6 +2,7 @@
 /* The nodes that are there before and after sessions. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <fsif/host.h>
@@ -31,13 +32,38 @@ static int is_gone(struct xs_handle *xs, uint32_t domid)
     return !xs_is_domain_introduced(xs, domid) && errno == 0;
 }
 
-/* A session of a backend that died: its frontend learns that it is over. */
+/* Whether a frontend of ours wrote the nodes at @base: an old one may go on with its own. */
+static uint32_t is_keyed(struct xs_handle *xs, const char *base)
+{
+    char path[XEN_PATH_MAX + 16];
+    uint32_t value;
+
+    snprintf(path, sizeof(path), "%s/feature-errno", base);
+    return fsi_xen_read_u32(xs, XBT_NULL, path, 1, &value) == 0;
+}
+
+/* A session of a backend that died: its frontend learns that it is over, and if that died too,
+ * nobody else removes what it left. */
 static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id)
 {
+    struct xen_place p = {.own_domid = own_domid, .id = id};
     char path[XEN_PATH_MAX];
+    char vfs[XEN_PATH_MAX];
+    uint32_t import;
 
-    fsi_xen_path(path, "/local/domain/%u/backend/vfs/%u", own_domid, id);
-    fsi_xen_remove(xs, XBT_NULL, path);
+    fsi_xen_path(p.backend, "/local/domain/%u/backend/vfs/%u", own_domid, id);
+    fsi_xen_path(path, "%s/frontend-id", p.backend);
+    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &p.domid))
+        p.domid = own_domid;
+    fsi_xen_path(path, "%s/frontend", p.backend);
+    fsi_xen_path(vfs, "/local/domain/%u/device/vfs", p.domid);
+    if (fsi_xen_read(xs, XBT_NULL, path, p.frontend, sizeof(p.frontend)) ||
+        !fsi_xen_numbered(p.frontend, vfs, &import)) {
+        fsi_xen_remove(xs, XBT_NULL, p.backend);
+        return;
+    }
+    p.request.keyed = is_keyed(xs, p.frontend);
+    fsi_xen_withdraw(xs, &p);
 }
 
 static int make(struct xs_handle *xs, uint32_t own_domid, const char *name, unsigned others)
