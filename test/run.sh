@@ -98,8 +98,10 @@ stage_lint() {
     check lint.tidy test/layers/tidy.sh "$build/dev"
 }
 
+# the other compiler, and the core alone
 stage_clang() {
     make_build clang
+    make_build core
 }
 
 stage_asan() {

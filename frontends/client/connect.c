@@ -32,12 +32,12 @@ void fsif_client_options_init(struct fsif_client_options *o)
 int fsi_options_read(const struct fsif_client_options *in, struct fsif_client_options *out)
 {
     fsif_client_options_init(out);
-    if (in == NULL)
-        return 0;
-    if (in->size < offsetof(struct fsif_client_options, registry) || in->size > 4096)
-        return -FSIF_EINVAL;
-    memcpy(out, in, in->size < sizeof(*out) ? in->size : sizeof(*out));
-    out->size = sizeof(*out);
+    if (in != NULL) {
+        if (in->size < offsetof(struct fsif_client_options, registry) || in->size > 4096)
+            return -FSIF_EINVAL;
+        memcpy(out, in, in->size < sizeof(*out) ? in->size : sizeof(*out));
+        out->size = sizeof(*out);
+    }
     if ((out->transport == NULL) != (out->session == NULL))
         return -FSIF_EINVAL;
     if (out->dialects == 0)

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh SOURCE: build for release, install into a staged prefix, and use it from a project
-# outside the tree: CMake package and pkg-config, shared and static, C and C++.
+# outside the tree: CMake package and pkg-config, shared and static, C and C++, README.md's example.
 set -eu
 source_dir=$1
 here=$source_dir/test/install
 # Not below the source tree, which nothing that is installed may name.
 work=$(mktemp -d "${TMPDIR:-/tmp}/fsif-install.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+daemon=
+finish() {
+    [ -z "$daemon" ] || kill "$daemon"
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 143' TERM INT
 prefix=$work/prefix
 build=$work/build
 
@@ -94,6 +100,32 @@ outside "$prefix"
 ldd "$work/outside/session-shared" | grep -q "libfsif-client.so.0 => $prefix/lib" ||
     fail "session-shared does not use the installed library"
 ldd "$work/outside/session-static" | grep libfsif && fail "session-static uses a shared library"
+
+# Between the heading and the next one: the program, and the command that compiles it.
+readme_section() {
+    awk '/^## / { on = $0 == "## The API in 20 lines" } on' "$source_dir/README.md"
+}
+
+step "the example in README.md, compiled as it says, against the installed daemon"
+mkdir "$work/readme" "$work/data"
+readme_section | awk '/^```$/ { on = 0 } on; /^```c$/ { on = 1 }' >"$work/readme/notes.c"
+# shellcheck disable=SC2016 # backquotes as text
+command=$(readme_section | sed -n 's/^`\(cc notes\.c [^`]*\)`.*/\1/p')
+[ -n "$command" ] || fail "README.md does not say how to compile its example"
+[ "$(grep -c 'shm:/run/fsif\.sock' "$work/readme/notes.c")" = 1 ] || fail "README.md's example"
+sed -i "s,shm:/run/fsif\.sock,shm:$work/sock," "$work/readme/notes.c"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+(cd "$work/readme" && eval "$command") || fail "$command"
+mkfifo "$work/ready"
+"$prefix/sbin/fsif-backend" -l "shm:$work/sock" -e "data=$work/data" >"$work/ready" 2>"$work/log" &
+daemon=$!
+grep -q -m 1 listening "$work/ready" || fail "fsif-backend: $(cat "$work/log")"
+said=$("$work/readme/a.out") || fail "README.md's example: $said"
+[ "$said" = hello ] || fail "README.md's example printed: $said"
+[ "$(cat "$work/data/notes.txt")" = hello ] || fail "README.md's example wrote no notes.txt"
+kill "$daemon"
+wait "$daemon" || fail "fsif-backend ended badly: $(cat "$work/log")"
+daemon=
 
 step "pkg-config, shared and static, from a prefix that was moved"
 mv "$prefix" "$work/moved"

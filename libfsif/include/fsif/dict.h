@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <fsif/error.h>
 
 #ifdef __cplusplus
 extern "C" {

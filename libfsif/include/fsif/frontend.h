@@ -100,7 +100,9 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
  * Return:   0: done runs exactly once, inside poll, cancel, expire or shutdown
  *           negative, and done never runs: -FSIF_EAGAIN no free id, retry after any completion;
  *           -FSIF_EINVAL operands out of range, a length above fsif_frontend_max_io(), or a listing
- *           buffer below FSIF_PAGE_SIZE; -FSIF_ENAMETOOLONG; -FSIF_EPROTO the session is dead
+ *           buffer below FSIF_PAGE_SIZE; -FSIF_ENOENT an empty path; -FSIF_EACCES a component "..";
+ *           -FSIF_ENAMETOOLONG; -FSIF_ENOSYS the dialect has no such operation; -FSIF_EPROTO the
+ *           session is dead
  * Lifetime: op's buffers stay in use until done, and no longer
  * Threads:  any; a thread that is stopped inside delays later requests, never a caller
  */

@@ -3,6 +3,7 @@
 #define FSIF_PATH_H
 
 #include <stddef.h>
+#include <fsif/error.h>
 
 #ifdef __cplusplus
 extern "C" {

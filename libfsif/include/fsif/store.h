@@ -21,6 +21,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <fsif/error.h>
 #include <fsif/op.h>
 
 #ifdef __cplusplus

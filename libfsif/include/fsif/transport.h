@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fsif/dict.h>
+#include <fsif/error.h>
 
 #ifdef __cplusplus
 extern "C" {
