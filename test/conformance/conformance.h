@@ -56,6 +56,7 @@ struct target {
     const char *store;
     const char *daemon;  /* program, for transports that need one */
     const char *plugins; /* directory */
+    const char *xen;     /* program that stands for Xen, for the transport xen */
     const char *address; /* an outside backend instead of one of our own */
     const char *export_name;
     const char *host; /* the export's directory on this host */
@@ -64,6 +65,7 @@ struct target {
     char data[300];
     char own_address[300];
     void *backend[3];
+    void *machine;
     void *stores[2];
 };
 

@@ -112,8 +112,8 @@ static int run_all(struct context *c, const char *only)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: conformance --transport loop|shm --store posix|memory [--daemon PROGRAM] "
-            "[--plugins DIR] [--case NAME]\n"
+            "usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM] "
+            "[--plugins DIR] [--xen PROGRAM] [--case NAME]\n"
             "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] "
             "[--plugins DIR] [--case NAME]\n");
     return 2;
@@ -122,23 +122,19 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"transport", required_argument, NULL, 't'},
-        {"store", required_argument, NULL, 's'},
-        {"daemon", required_argument, NULL, 'd'},
-        {"plugins", required_argument, NULL, 'p'},
-        {"address", required_argument, NULL, 'a'},
-        {"export", required_argument, NULL, 'e'},
-        {"dir", required_argument, NULL, 'h'},
-        {"case", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0},
+        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
+        {"xen", required_argument, NULL, 'x'},       {"address", required_argument, NULL, 'a'},
+        {"export", required_argument, NULL, 'e'},    {"dir", required_argument, NULL, 'h'},
+        {"case", required_argument, NULL, 'c'},      {NULL, 0, NULL, 0},
     };
     struct target target = {0};
     struct context c = {0};
     const char *only = NULL;
-    const char **place[256] = {['t'] = &target.transport, ['s'] = &target.store,
-                               ['d'] = &target.daemon,    ['p'] = &target.plugins,
-                               ['a'] = &target.address,   ['e'] = &target.export_name,
-                               ['h'] = &target.host,      ['c'] = &only};
+    const char **place[256] = {
+        ['t'] = &target.transport, ['s'] = &target.store,   ['d'] = &target.daemon,
+        ['p'] = &target.plugins,   ['a'] = &target.address, ['e'] = &target.export_name,
+        ['h'] = &target.host,      ['c'] = &only,           ['x'] = &target.xen};
     int o, failed;
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -157,6 +157,42 @@ static int shm_stop(struct target *t)
     return code;
 }
 
+/* --- xen: the real daemon in domain 0, this process in another, on a machine without Xen --------
+ */
+
+#define GUEST "5"
+
+static int xen_start(struct target *t, struct context *c)
+{
+    const char *source = store_row(t->store)->source;
+    char machine[300], data[400], ro[400];
+    char *attach[] = {(char *)t->xen, machine,  "create", GUEST, "attach", GUEST, "1", "data",
+                      "rw",           "attach", GUEST,    "2",   "ro",     "ro",  NULL};
+    char *argv[] = {(char *)t->daemon,  "-l", "xen:all", "-e", data, "-e", ro, "--plugin-dir",
+                    (char *)t->plugins, NULL};
+    int err;
+
+    snprintf(machine, sizeof(machine), "%s/machine", t->folder);
+    snprintf(data, sizeof(data), "data=%s,allow-domain=" GUEST, source != NULL ? source : t->data);
+    snprintf(ro, sizeof(ro), "ro=%s,ro,allow-domain=" GUEST, source != NULL ? source : t->data);
+    t->machine = daemon_start(attach);
+    if (t->machine == NULL || setenv("FSIF_FAKE_XEN", machine, 1) != 0)
+        return -FSIF_ENOENT;
+    t->backend[DATA] = daemon_start(argv);
+    if (t->backend[DATA] == NULL || setenv("FSIF_FAKE_XEN_DOMAIN", GUEST, 1) != 0)
+        return -FSIF_ECONNREFUSED;
+    snprintf(t->own_address, sizeof(t->own_address), "xen:0");
+    err = connect_to(t, t->own_address, "data", &c->cl);
+    return err != 0 ? err : connect_to(t, t->own_address, "ro", &c->ro);
+}
+
+static int xen_stop(struct target *t)
+{
+    int code = shm_stop(t);
+
+    return t->machine != NULL && daemon_stop(t->machine) != 0 ? -1 : code;
+}
+
 /* --- an outside backend -------------------------------------------------------------------------
  */
 
@@ -194,6 +230,7 @@ struct transport_row {
 static const struct transport_row transports[] = {
     {"loop", loop_start, loop_another, loop_used, loop_stop},
     {"shm", shm_start, shm_another, shm_used, shm_stop},
+    {"xen", xen_start, shm_another, shm_used, xen_stop},
     {"outside", outside_start, outside_another, outside_used, outside_stop},
 };
 

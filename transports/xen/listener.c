@@ -32,7 +32,9 @@
 
 #define EVENTS_AT_ONCE 256
 #define REQUESTS_AT_ONCE 16u
+#ifndef LOCK_NAME
 #define LOCK_NAME "fsif-xen-backend"
+#endif
 #define DOMAINS_TABLE 0x8000u
 
 /* Tokens of watches; a connection's is "M" and its number. */
