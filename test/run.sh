@@ -109,11 +109,11 @@ stage_asan() {
 }
 
 # ThreadSanitizer sees what orders two threads only if it happens in one process through one mapping:
-# a client over shm is ordered by its backend, in another process, and would be reported.
+# a client over shm or xen is ordered by its backend, in another process, and would be reported.
 stage_tsan() {
     runner=$(tsan_runner)
     make_build tsan && run_ctest tsan -LE 'install|model|source|fuzz|hostile|abi|nosan|notsan' \
-        -E '^(conformance|differential)\.shm'
+        -E '^(conformance|differential)\.(shm|xen)'
     runner=
 }
 
