@@ -33,7 +33,7 @@ static int shake_hands(struct embed *e, struct fsif_backend *be)
     if (err == 0)
         err = e->transport->session_accept_memory(e->session, &keys, 1024);
     if (err == 0)
-        err = e->transport->map(e->session, &offer.ring_gref, 1, &config.ring);
+        err = e->transport->map(e->session, offer.ring_grefs, offer.ring_pages, &config.ring);
     if (err < 0)
         return err;
     config.dialect = choice.dialect;

@@ -199,23 +199,58 @@ void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend
     fsi_backend_ring(be, v, fsi_producer_publish(&v->responses, &v->state->producer, v->ready));
 }
 
-/* Bytes that the operation leaves in the peer's page. Returns 0 or a negative FSIF_E*. */
-static int answer_page(const struct fsif_backend *be, const struct fsi_backend_view *v,
-                       struct fsif_fetched *rq, const struct fsif_result *result)
+static uint32_t in_page(uint32_t len)
+{
+    return len < FSIF_PAGE_SIZE ? len : FSIF_PAGE_SIZE;
+}
+
+/* @len bytes of data_ into the peer's pages. Returns 0 or a negative FSIF_E*. */
+static int data_to(const struct fsif_backend *be, struct fsif_fetched *rq, uint32_t len)
+{
+    const struct fsif_backend_config *c = &be->config_;
+    int err = 0;
+
+    for (uint32_t at = 0; at < len && !err; at += FSIF_PAGE_SIZE)
+        err = c->transport->copy_to(c->session, rq->grefs_[at / FSIF_PAGE_SIZE], 0, rq->data_ + at,
+                                    in_page(len - at));
+    return err;
+}
+
+/* The same from them. */
+static int data_from(const struct fsif_backend *be, struct fsif_fetched *rq, uint32_t len)
+{
+    const struct fsif_backend_config *c = &be->config_;
+    int err = 0;
+
+    for (uint32_t at = 0; at < len && !err; at += FSIF_PAGE_SIZE)
+        err = c->transport->copy_from(c->session, rq->grefs_[at / FSIF_PAGE_SIZE], 0,
+                                      rq->data_ + at, in_page(len - at));
+    return err;
+}
+
+/* Bytes that the operation leaves in the peer's pages. Returns 0 or a negative FSIF_E*. */
+static int answer_pages(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                        struct fsif_fetched *rq, const struct fsif_result *result)
 {
     uint32_t len = 0;
 
     if (result->value < 0)
         return 0;
-    if (rq->op.type == FSIF_OP_STAT)
+    switch (v->dialect->rows[rq->op.type].page_use) {
+    case FSI_PAGE_ATTR:
         len = fsi_codec_encode_attr(v->dialect, &result->attr, rq->data_);
-    else if (rq->op.type == FSIF_OP_LIST)
+        break;
+    case FSI_PAGE_LIST:
         len = result->used;
-    else if (rq->op.type == FSIF_OP_READ && rq->op.buffer == rq->data_)
-        len = (uint32_t)result->value;
-    if (!len)
-        return 0;
-    return be->config_.transport->copy_to(be->config_.session, rq->gref_, 0, rq->data_, len);
+        break;
+    case FSI_PAGE_DATA_IN:
+        if (rq->op.buffer == rq->data_)
+            len = (uint32_t)result->value;
+        break;
+    default:
+        break;
+    }
+    return data_to(be, rq, len);
 }
 
 /* An opened file gets its handle, or is closed again. */
@@ -268,7 +303,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
         r.value = -FSIF_EIO;
     if (r.value >= 0 && gives_handle(&rq->op))
         r.value = give_handle(be, &v, file);
-    err = answer_page(be, &v, rq, &r);
+    err = answer_pages(be, &v, rq, &r);
     if (err)
         r.value = err;
     if (fsi_load_relaxed(&e->holds)) {
@@ -309,34 +344,56 @@ static enum fsif_poison check_id(const struct fsi_backend_view *v, uint32_t id)
     return FSIF_POISON_ID_BUSY;
 }
 
-/* The request's handle, names and data. Returns 0 or a negative FSIF_E* to answer with. */
-static int gather(const struct fsif_backend *be, const struct fsi_backend_view *v,
-                  struct fsif_fetched *rq, const struct fsi_codec_row *row, const void *slot)
+/* The request's pages as one piece of memory that is mapped for the session's life; else NULL. */
+static void *lend(const struct fsif_backend *be, const struct fsif_fetched *rq)
 {
-    const struct fsif_transport *t = be->config_.transport;
-    struct fsif_session *s = be->config_.session;
+    const struct fsif_backend_config *c = &be->config_;
+    char *first = NULL;
+
+    if (c->transport->lend)
+        first = c->transport->lend(c->session, rq->grefs_[0]);
+    for (uint32_t at = FSIF_PAGE_SIZE; first && at < rq->op.length; at += FSIF_PAGE_SIZE) {
+        if (c->transport->lend(c->session, rq->grefs_[at / FSIF_PAGE_SIZE]) != first + at)
+            first = NULL;
+    }
+    return first;
+}
+
+/* The request's names or data. Returns 0 or a negative FSIF_E* to answer with. */
+static int gather_pages(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                        struct fsif_fetched *rq, const struct fsi_codec_row *row, const void *slot)
+{
+    const struct fsif_backend_config *c = &be->config_;
     void *lent = NULL;
     int err = 0;
 
+    if (row->page_use == FSI_PAGE_DATA_IN || row->page_use == FSI_PAGE_DATA_OUT)
+        lent = lend(be, rq);
+    rq->op.buffer = lent ? lent : rq->data_;
+    rq->op.data = rq->op.buffer;
+    if (row->page_use == FSI_PAGE_NAMES || row->page_use == FSI_PAGE_LIST) {
+        err = c->transport->copy_from(c->session, rq->grefs_[0], 0, rq->page_, FSIF_PAGE_SIZE);
+        if (!err)
+            err = fsi_codec_decode_names(v->dialect, slot, rq->page_, c->strip_prefix, &rq->op);
+    } else if (row->page_use == FSI_PAGE_DATA_OUT && !lent) {
+        err = data_from(be, rq, (uint32_t)rq->op.length);
+    }
+    return err;
+}
+
+/* What the request needs beside its slot. Returns 0 or a negative FSIF_E* to answer with. */
+static int gather(const struct fsif_backend *be, const struct fsi_backend_view *v,
+                  struct fsif_fetched *rq, const struct fsi_codec_row *row, const void *slot)
+{
     if (row->takes_handle) {
-        err = fsi_handles_get(&v->handles, rq->op.handle, &rq->file_);
+        int err = fsi_handles_get(&v->handles, rq->op.handle, &rq->file_);
+
         if (err)
             return err;
         v->ids[rq->id].handle = rq->op.handle;
         fsi_store_relaxed(&v->ids[rq->id].holds, 1);
     }
-    if ((row->page_use == FSI_PAGE_DATA_IN || row->page_use == FSI_PAGE_DATA_OUT) && t->lend)
-        lent = t->lend(s, rq->gref_);
-    rq->op.buffer = lent ? lent : rq->data_;
-    rq->op.data = rq->op.buffer;
-    if (row->page_use == FSI_PAGE_NAMES || row->page_use == FSI_PAGE_LIST) {
-        err = t->copy_from(s, rq->gref_, 0, rq->page_, FSIF_PAGE_SIZE);
-        if (!err)
-            err = fsi_codec_decode_names(v->dialect, slot, rq->page_, &rq->op);
-    } else if (row->page_use == FSI_PAGE_DATA_OUT && !lent && rq->op.length) {
-        err = t->copy_from(s, rq->gref_, 0, rq->data_, (uint32_t)rq->op.length);
-    }
-    return err;
+    return gather_pages(be, v, rq, row, slot);
 }
 
 /* Take over the slot that was peeked at. Returns 1: @rq is to be executed; 0: it was answered. */
@@ -348,9 +405,8 @@ static int accept(struct fsif_backend *be, const struct fsi_backend_view *v,
     int err;
 
     fsi_memset(&rq->op, 0, sizeof(rq->op));
-    rq->gref_ = 0;
     rq->file_ = 0;
-    err = fsi_codec_decode_request(v->dialect, slot, &rq->op, &rq->gref_, &row);
+    err = fsi_codec_decode_request(v->dialect, slot, &rq->op, rq->grefs_, &row);
     e->index = fsi_load_relaxed(&v->state->consumer.next);
     e->type = rq->op.type;
     fsi_store_relaxed(&e->holds, 0);

@@ -15,7 +15,9 @@
 
 const struct fsi_dialect *fsi_dialect_find(uint32_t number)
 {
-    return number == fsi_dialect1.number ? &fsi_dialect1 : NULL;
+    if (number == fsi_dialect1.number)
+        return &fsi_dialect1;
+    return number == fsi_dialect2.number ? &fsi_dialect2 : NULL;
 }
 
 uint32_t fsi_dialect_slots(const struct fsi_dialect *d, uint32_t pages)
@@ -134,13 +136,13 @@ static uint32_t fill_page(const struct fsi_dialect *d, const struct fsi_codec_ro
 }
 
 uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
-                                  uint32_t id, uint32_t gref, void *slot, void *page)
+                                  uint32_t id, const uint32_t *grefs, void *slot, void *page)
 {
     const struct fsi_codec_row *row = &d->rows[op->type];
 
     fsi_memset(slot, 0, d->slot_size);
     d->put_request(slot, row->wire_type, id);
-    row->encode(op, gref, slot);
+    row->encode(op, grefs, slot);
     return fill_page(d, row, op, page);
 }
 
@@ -219,12 +221,12 @@ uint32_t fsi_codec_request_id(const struct fsi_dialect *d, const void *slot)
 }
 
 int fsi_codec_decode_request(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
-                             uint32_t *gref, const struct fsi_codec_row **row)
+                             uint32_t *grefs, const struct fsi_codec_row **row)
 {
     uint32_t wire_type = d->request_type(slot);
 
     fsi_memset(op, 0, sizeof(*op));
-    *gref = 0;
+    fsi_memset(grefs, 0, FSIF_PAGES_PER_CALL_MAX * sizeof(*grefs));
     *row = NULL;
     if (wire_type == 0)
         return -FSIF_ENOSYS;
@@ -232,16 +234,16 @@ int fsi_codec_decode_request(const struct fsi_dialect *d, const void *slot, stru
         if (d->rows[type].wire_type == wire_type) {
             op->type = type;
             *row = &d->rows[type];
-            return (*row)->decode(slot, op, gref);
+            return (*row)->decode(slot, op, grefs);
         }
     }
     return -FSIF_ENOSYS;
 }
 
 int fsi_codec_decode_names(const struct fsi_dialect *d, const void *slot, char *page,
-                           struct fsif_op *op)
+                           const char *strip, struct fsif_op *op)
 {
-    return d->decode_names(slot, page, op);
+    return d->decode_names(slot, page, strip, op);
 }
 
 static int result_is_sound(const struct fsi_dialect *d, uint32_t type,

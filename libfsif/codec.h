@@ -7,7 +7,7 @@
  * works on private copies only: a slot that the ring copied in, a page that the caller copied in.
  *
  * A dialect is a table with one row for each operation. Slots are at most FSI_SLOT_MAX bytes; an
- * operation of dialect 1 owns at most one page.
+ * operation owns one page, or as many as its data needs, at most FSIF_PAGES_PER_CALL_MAX.
  */
 
 #include <stddef.h>
@@ -35,11 +35,12 @@ struct fsi_codec_row {
     uint8_t page_use; /* enum fsi_page_use */
     uint8_t takes_handle;
     uint8_t gives_handle;
-    /* Operands of @op into @slot (zeroed before, type and id are the caller's). */
-    void (*encode)(const struct fsif_op *op, uint32_t gref, void *slot);
+    /* Operands of @op into @slot (zeroed before, type and id are the caller's). @grefs: of the
+     * pages that the operation needs. */
+    void (*encode)(const struct fsif_op *op, const uint32_t *grefs, void *slot);
     /* Operands from @slot into @op (zeroed before); paths and lengths of names are not looked at.
      * Return 0, or a negative FSIF_E* to answer with. */
-    int (*decode)(const void *slot, struct fsif_op *op, uint32_t *gref);
+    int (*decode)(const void *slot, struct fsif_op *op, uint32_t *grefs);
 };
 
 struct fsi_dialect {
@@ -59,12 +60,13 @@ struct fsi_dialect {
     /* Bytes that the name (names) of @op take in the page; more than a page: they do not fit. */
     size_t (*names_size)(const struct fsif_op *op);
     void (*encode_names)(const struct fsif_op *op, void *page);
-    int (*decode_names)(const void *slot, char *page, struct fsif_op *op);
+    int (*decode_names)(const void *slot, char *page, const char *strip, struct fsif_op *op);
     /* The result's value and more; negative values are errors already. */
     void (*encode_result)(uint32_t type, uint32_t features, uint32_t id,
                           const struct fsif_result *result, void *slot);
     enum fsif_poison (*decode_result)(uint32_t type, uint32_t features, const void *slot,
                                       struct fsif_result *out);
+    /* Attributes in a page; NULL where no row has FSI_PAGE_ATTR. */
     uint32_t (*encode_attr)(const struct fsif_attr *attr, void *page);
     enum fsif_poison (*decode_attr)(const void *page, struct fsif_attr *out);
     /* The names of out->value entries, into op->buffer. */
@@ -90,15 +92,16 @@ uint32_t fsi_dialect_slots(const struct fsi_dialect *d, uint32_t pages);
 int fsi_codec_check_op(const struct fsi_dialect *d, const struct fsif_op *op);
 
 /**
- * fsi_codec_encode_request - fill a private slot and the (shared) page of a checked op
+ * fsi_codec_encode_request - fill a private slot and the (shared) pages of a checked op
  *
- * @page: the id's shared page: names or data are written to it, never read
+ * @grefs: of the id's pages
+ * @page:  the id's shared pages, contiguous: names or data are written to them, never read
  *
- * Return: bytes of the page that now hold something: what was written, or what the backend may
+ * Return: bytes of the pages that now hold something: what was written, or what the backend may
  *         write in answer, whichever is more
  */
 uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
-                                  uint32_t id, uint32_t gref, void *slot, void *page);
+                                  uint32_t id, const uint32_t *grefs, void *slot, void *page);
 
 /** fsi_codec_response_id - the id of a private copy of a response */
 uint32_t fsi_codec_response_id(const struct fsi_dialect *d, const void *slot);
@@ -107,7 +110,7 @@ uint32_t fsi_codec_response_id(const struct fsi_dialect *d, const void *slot);
  * fsi_codec_decode_response - check a response to @op and copy its data out
  *
  * @slot: private copy
- * @page: the id's shared page; each byte is read at most once
+ * @page: the id's shared pages; each byte is read at most once
  * @out:  filled in on success; @op's buffer too. A file error is a success: value is negative.
  *
  * Return: FSIF_POISON_NONE, or what the backend did wrong
@@ -124,23 +127,25 @@ uint32_t fsi_codec_request_id(const struct fsi_dialect *d, const void *slot);
 /**
  * fsi_codec_decode_request - operands of a private copy of a request
  *
+ * @grefs: FSIF_PAGES_PER_CALL_MAX numbers: those of the request, then 0
  * @row: receives the operation's row, NULL for an unknown operation; op->type is 0 then
  *
  * Return: 0, or a negative FSIF_E* to answer with: -FSIF_ENOSYS unknown; -FSIF_EINVAL
  */
 int fsi_codec_decode_request(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
-                             uint32_t *gref, const struct fsi_codec_row **row);
+                             uint32_t *grefs, const struct fsi_codec_row **row);
 
 /**
  * fsi_codec_decode_names - the names of a request, from a private copy of its page
  *
  * @slot: private copy of the request
  * @page: FSIF_PAGE_SIZE bytes, private; normalised in place, op's paths point into it
+ * @strip: what absolute names may begin with, see fsi_path_strip(); NULL: nothing
  *
  * Return: 0, or a negative FSIF_E* to answer with
  */
 int fsi_codec_decode_names(const struct fsi_dialect *d, const void *slot, char *page,
-                           struct fsif_op *op);
+                           const char *strip, struct fsif_op *op);
 
 /**
  * fsi_codec_encode_response - fill a private slot, zero to its end
@@ -156,5 +161,6 @@ uint32_t fsi_codec_encode_attr(const struct fsi_dialect *d, const struct fsif_at
                                void *page);
 
 extern const struct fsi_dialect fsi_dialect1;
+extern const struct fsi_dialect fsi_dialect2;
 
 #endif

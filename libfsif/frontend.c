@@ -40,21 +40,29 @@ void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view 
     fsi_ring_responses(&v->responses, fe->config_.ring, st->nslots, v->dialect->slot_size);
 }
 
+uint32_t fsi_frontend_call_pages(const struct fsif_frontend_config *c)
+{
+    return c->pages_per_call ? c->pages_per_call : 1;
+}
+
 uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c)
 {
     const struct fsi_dialect *d;
 
-    if (c->size < sizeof(*c) || !c->npages)
+    if (c->size < sizeof(*c) || c->npages < fsi_frontend_call_pages(c))
         return 0;
     d = fsi_dialect_find(c->dialect);
-    return d ? fsi_dialect_slots(d, c->ring_pages) : 0;
+    if (!d || fsi_frontend_call_pages(c) > d->max_io / FSIF_PAGE_SIZE)
+        return 0;
+    return fsi_dialect_slots(d, c->ring_pages);
 }
 
 uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c)
 {
     uint32_t nslots = fsi_frontend_slots(c);
+    uint32_t calls = c->npages / fsi_frontend_call_pages(c);
 
-    return c->npages < nslots ? c->npages : nslots;
+    return calls < nslots ? calls : nslots;
 }
 
 size_t fsif_frontend_state_size(const struct fsif_frontend_config *c)
@@ -77,6 +85,8 @@ int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_confi
                       void *calls)
 {
     if (!fsif_frontend_state_size(c) || !c->ring || !c->pages || !c->grefs || !state || !calls)
+        return -FSIF_EINVAL;
+    if (c->handle_tag % FSIF_HANDLE_TAG || c->handle_tag > INT32_MAX)
         return -FSIF_EINVAL;
     fe->config_ = *c;
     fe->state_ = (struct fsi_frontend_state *)state;
@@ -101,19 +111,20 @@ int fsif_frontend_init(struct fsif_frontend *fe, const struct fsif_frontend_conf
     st->dialect = c->dialect;
     st->nslots = fsi_frontend_slots(c);
     st->nids = fsi_frontend_ids(c);
+    st->call_pages = fsi_frontend_call_pages(c);
     fsi_frontend_look(fe, &v);
     fsi_freelist_init(&st->free, v.freewords, st->nids);
     fsi_producer_init(&st->producer, v.ready, st->nslots, c->first_index);
     fsi_consumer_init(&st->consumer, c->first_index);
-    for (uint32_t i = 0; i < st->nids; i++)
-        v.ids[i].gref = c->grefs[i];
+    for (uint32_t i = 0; i < st->nids * st->call_pages; i++)
+        v.ids[i / st->call_pages].grefs[i % st->call_pages] = c->grefs[i];
     fsi_ring_format(c->ring, c->first_index);
     return 0;
 }
 
 uint32_t fsif_frontend_max_io(const struct fsif_frontend *fe)
 {
-    return fsi_dialect_find(fe->config_.dialect)->max_io;
+    return fe->state_->call_pages * FSIF_PAGE_SIZE;
 }
 
 uint32_t fsif_frontend_max_calls(const struct fsif_frontend *fe)
@@ -203,13 +214,22 @@ static int claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
            fsi_cas(&v->ids[id].word, word, FSI_CALL_GENERATION(word) | FSI_CALL_CLAIMED);
 }
 
-/* Put the operands into the id's own copy of the slot and its page. */
+static uint8_t *pages_of(const struct fsif_frontend *fe, uint32_t id)
+{
+    return (uint8_t *)fe->config_.pages + (size_t)id * fe->state_->call_pages * FSIF_PAGE_SIZE;
+}
+
+/* Put the operands into the id's own copy of the slot and its pages. */
 static void prepare(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
                     const struct fsif_call *call)
 {
     struct fsi_frontend_id *e = &v->ids[id];
-    uint8_t *page = (uint8_t *)fe->config_.pages + (size_t)id * FSIF_PAGE_SIZE;
-    uint32_t used = fsi_codec_encode_request(v->dialect, &call->op, id, e->gref, e->slot, page);
+    uint8_t *page = pages_of(fe, id);
+    struct fsif_op op = call->op;
+    uint32_t used;
+
+    op.handle -= fe->config_.handle_tag;
+    used = fsi_codec_encode_request(v->dialect, &op, id, e->grefs, e->slot, page);
 
     /* What an earlier call left behind this one's bytes is nobody's business. */
     if (e->dirty > used)
@@ -243,6 +263,28 @@ static void put_on_ring(const struct fsif_frontend *fe, const struct fsi_fronten
     fsi_frontend_publish(fe, v);
 }
 
+/* What this session can carry. A backend of dialect 2 that knows no error numbers may be an old
+ * one, and those end themselves over a read or write of nothing. */
+static int check_op(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                    const struct fsif_op *op)
+{
+    uint32_t tag = fe->config_.handle_tag;
+    int err = fsi_codec_check_op(v->dialect, op);
+
+    if (err)
+        return err;
+    if (tag && v->dialect->rows[op->type].takes_handle &&
+        op->handle / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag)
+        return -FSIF_ESTALE;
+    if (op->type == FSIF_OP_READ || op->type == FSIF_OP_WRITE) {
+        if (op->length > fsif_frontend_max_io(fe))
+            return -FSIF_EINVAL;
+        if (!op->length && v->dialect->number == 2 && !(fe->config_.features & FSIF_FEATURE_ERRNO))
+            return -FSIF_EINVAL;
+    }
+    return 0;
+}
+
 int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
 {
     struct fsi_frontend_view v;
@@ -253,7 +295,7 @@ int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
     fsi_frontend_look(fe, &v);
     if (fsif_frontend_dead(fe))
         return -FSIF_EPROTO;
-    err = fsi_codec_check_op(v.dialect, &call->op);
+    err = check_op(fe, &v, &call->op);
     if (err)
         return err;
     if (!fsi_freelist_get(&v.state->free, v.freewords, &id))
@@ -337,21 +379,34 @@ void fsif_frontend_shutdown(struct fsif_frontend *fe, enum fsif_poison reason)
     }
 }
 
+/* A handle that the backend gave, as the caller gets it. */
+static int64_t tagged(const struct fsif_frontend *fe, const struct fsif_call *call)
+{
+    uint32_t tag = fe->config_.handle_tag;
+    int64_t value = call->result.value;
+    int gives = call->op.type == FSIF_OP_OPEN ||
+                (call->op.type == FSIF_OP_CREATE && !(call->op.flags & FSIF_CREATE_DIRECTORY));
+
+    if (!tag || !gives || value < 0)
+        return value;
+    return value < FSIF_HANDLE_TAG ? value + tag : -FSIF_EMFILE;
+}
+
 /* The response to @id, whose word is @word: hand the result out. */
 static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_frontend_view *v,
                                  uint32_t id, uint32_t word, const void *slot, int *ran)
 {
-    const uint8_t *page = (const uint8_t *)fe->config_.pages + (size_t)id * FSIF_PAGE_SIZE;
     struct fsif_call *call = fe->calls_[id];
     enum fsif_poison bad;
 
     fsi_memset(&call->result, 0, sizeof(call->result));
-    bad = fsi_codec_decode_response(v->dialect, &call->op, fe->config_.features, slot, page,
-                                    &call->result);
+    bad = fsi_codec_decode_response(v->dialect, &call->op, fe->config_.features, slot,
+                                    pages_of(fe, id), &call->result);
     if (bad) {
         fsi_memset(&call->result, 0, sizeof(call->result));
         call->result.value = -FSIF_EIO;
     }
+    call->result.value = tagged(fe, call);
     free_taken_id(v, id, word);
     report(fe, id, call, 0);
     call->done(call);

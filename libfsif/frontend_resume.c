@@ -100,7 +100,8 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
         return err;
     if (st->magic != FSI_FRONTEND_MAGIC || st->version != FSI_FRONTEND_VERSION ||
         st->size != fsif_frontend_state_size(c) || st->dialect != c->dialect ||
-        st->nslots != fsi_frontend_slots(c) || st->nids != fsi_frontend_ids(c))
+        st->nslots != fsi_frontend_slots(c) || st->nids != fsi_frontend_ids(c) ||
+        st->call_pages != fsi_frontend_call_pages(c))
         return -FSIF_EINVAL;
     fsi_frontend_look(fe, &v);
     err = recover_ring(fe, &v);

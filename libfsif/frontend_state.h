@@ -16,7 +16,7 @@
 #include "ring.h"
 
 #define FSI_FRONTEND_MAGIC 0x46734665u
-#define FSI_FRONTEND_VERSION 1u
+#define FSI_FRONTEND_VERSION 2u
 
 struct fsi_frontend_state {
     uint32_t magic;
@@ -33,7 +33,7 @@ struct fsi_frontend_state {
     struct fsi_producer producer;
     struct fsi_consumer consumer;
     struct fsi_freelist free;
-    uint32_t pad;
+    uint32_t call_pages; /* of each id */
 };
 
 struct fsi_frontend_id {
@@ -42,9 +42,8 @@ struct fsi_frontend_id {
     struct fsif_shared_u32 deadline_high;
     struct fsif_shared_u32 placed; /* 1: `index` is this request's */
     uint32_t index;
-    uint32_t gref;
-    uint32_t dirty; /* bytes of the page that are not known to be zero */
-    uint32_t pad;
+    uint32_t dirty; /* bytes of the pages that are not known to be zero */
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
     uint8_t slot[FSI_SLOT_MAX];
 };
 
@@ -78,6 +77,9 @@ void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view 
 /** fsi_frontend_slots, fsi_frontend_ids - of the ring that @c describes; 0 if it makes no sense */
 uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c);
 uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c);
+
+/** fsi_frontend_call_pages - pages of each id */
+uint32_t fsi_frontend_call_pages(const struct fsif_frontend_config *c);
 
 /** fsi_frontend_bind - check @c and take it over. Return: 0; -FSIF_EINVAL */
 int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_config *c, void *state,

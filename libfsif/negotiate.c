@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fsif/negotiate.h>
+#include <fsif/wire.h>
 #include "mem.h"
 
 #define HANDSHAKE_VERSION 1u
@@ -7,10 +8,20 @@
 /* No ring and no arena of any dialect is larger than this; each dialect has its own limit too. */
 #define PAGES_MAX (1u << 20)
 
-/* Dialect 1: one ring page and a page for each call. */
-#define DIALECT1_RING_PAGES 1u
-#define DIALECT1_PAGES_MIN (DIALECT1_RING_PAGES + 1)
-#define DIALECT1_PAGES_MAX (DIALECT1_RING_PAGES + FSIF_FRONTEND_MAX_CALLS)
+/* Beside the ring there is a page for a call at least. */
+static const struct {
+    uint32_t number;
+    uint32_t ring_pages; /* at most */
+    uint32_t call_pages;
+} known[] = {
+    {1, 1, FSIF_FRONTEND_MAX_CALLS},
+    {2, FSIF_WIRE2_RING_PAGES, FSIF_FRONTEND_MAX_CALLS *FSIF_WIRE2_GREFS},
+};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+/* Keys that are numbered, and what fits behind their names. */
+#define RING_REF "ring-ref"
+#define RING_REF_DIGITS 2u
 
 static int name_byte(char c)
 {
@@ -35,12 +46,83 @@ int fsif_export_name_valid(const char *name)
  * gref means is the transport's business: map refuses a bad one. */
 static int layout_valid(const struct fsif_offer *o)
 {
-    if (o->ring_pages > o->pages || o->ring_gref > UINT32_MAX - o->ring_pages)
+    if (o->ring_pages == 0 || o->ring_pages > o->pages)
         return 0;
-    if (!(o->dialects & FSIF_DIALECT_BIT(1)))
-        return 1;
-    return o->ring_pages == DIALECT1_RING_PAGES && o->pages >= DIALECT1_PAGES_MIN &&
-           o->pages <= DIALECT1_PAGES_MAX;
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (!(o->dialects & FSIF_DIALECT_BIT(known[i].number)))
+            continue;
+        if (o->ring_pages > known[i].ring_pages || o->pages == o->ring_pages ||
+            o->pages - o->ring_pages > known[i].call_pages)
+            return 0;
+    }
+    return 1;
+}
+
+/* The key of the ring's page @i: "ring-ref" of the only one, else "ring-ref-@i". */
+static void ring_key(char key[sizeof(RING_REF) + 1 + RING_REF_DIGITS], uint32_t pages, uint32_t i)
+{
+    size_t at = sizeof(RING_REF) - 1;
+
+    fsi_memcpy(key, RING_REF, sizeof(RING_REF));
+    if (pages == 1)
+        return;
+    key[at++] = '-';
+    if (i >= 10)
+        key[at++] = (char)('0' + i / 10);
+    key[at++] = (char)('0' + i % 10);
+    key[at] = '\0';
+}
+
+static int write_ring(const struct fsif_offer *offer, struct fsif_dict *out)
+{
+    char key[sizeof(RING_REF) + 1 + RING_REF_DIGITS];
+    int error = fsif_dict_put_u32(out, "ring-pages", offer->ring_pages);
+
+    for (uint32_t i = 0; i < offer->ring_pages && !error; i++) {
+        ring_key(key, offer->ring_pages, i);
+        error = fsif_dict_put_u32(out, key, offer->ring_grefs[i]);
+    }
+    return error;
+}
+
+static int read_ring(const struct fsif_dict *in, struct fsif_offer *out)
+{
+    char key[sizeof(RING_REF) + 1 + RING_REF_DIGITS];
+    int error = 0;
+
+    for (uint32_t i = 0; i < out->ring_pages && !error; i++) {
+        ring_key(key, out->ring_pages, i);
+        error = fsif_dict_get_u32(in, key, 0, UINT32_MAX, &out->ring_grefs[i]);
+    }
+    return error;
+}
+
+/* "1", "2" or "1 2" */
+static void dialect_words(uint32_t dialects, char words[2 * KNOWN])
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (!(dialects & FSIF_DIALECT_BIT(known[i].number)))
+            continue;
+        if (at > 0)
+            words[at++] = ' ';
+        words[at++] = (char)('0' + known[i].number);
+    }
+    words[at] = '\0';
+}
+
+static uint32_t read_dialects(const struct fsif_dict *in)
+{
+    uint32_t dialects = 0;
+
+    for (size_t i = 0; i < KNOWN; i++) {
+        const char word[2] = {(char)('0' + known[i].number), '\0'};
+
+        if (fsif_dict_has_word(in, "dialects", word))
+            dialects |= FSIF_DIALECT_BIT(known[i].number);
+    }
+    return dialects;
 }
 
 static const char *feature_words(uint32_t features)
@@ -56,6 +138,7 @@ static uint32_t read_features(const struct fsif_dict *in)
 /* Returns 0, or a negative number: the keys of one offer always fit. */
 static int write_session(const struct fsif_offer *offer, struct fsif_dict *out)
 {
+    char words[2 * KNOWN];
     int error = 0;
 
     if (!fsif_export_name_valid(offer->export_name) || offer->dialects == 0 ||
@@ -63,12 +146,11 @@ static int write_session(const struct fsif_offer *offer, struct fsif_dict *out)
         !layout_valid(offer))
         return -FSIF_EINVAL;
     error |= fsif_dict_put(out, "export", offer->export_name);
-    error |= fsif_dict_put(out, "dialects", "1");
+    dialect_words(offer->dialects, words);
+    error |= fsif_dict_put(out, "dialects", words);
     error |= fsif_dict_put(out, "features", feature_words(offer->features));
     error |= fsif_dict_put_u32(out, "pages", offer->pages);
-    error |= fsif_dict_put_u32(out, "ring-pages", offer->ring_pages);
-    error |= fsif_dict_put_u32(out, "ring-ref", offer->ring_gref);
-    return error;
+    return error | write_ring(offer, out);
 }
 
 static int write_exports(const struct fsif_offer *offer, struct fsif_dict *out)
@@ -113,11 +195,12 @@ static int read_session(const struct fsif_dict *in, struct fsif_offer *out)
     /* The key must be there; words that are not known may be. */
     if (fsif_dict_get(in, "dialects", words, sizeof(words)) <= 0)
         return -FSIF_EPROTO;
-    if (fsif_dict_has_word(in, "dialects", "1"))
-        out->dialects = FSIF_DIALECT_BIT(1);
+    out->dialects = read_dialects(in);
     if (fsif_dict_get_u32(in, "pages", 1, PAGES_MAX, &out->pages) ||
-        fsif_dict_get_u32(in, "ring-pages", 1, PAGES_MAX, &out->ring_pages) ||
-        fsif_dict_get_u32(in, "ring-ref", 0, UINT32_MAX, &out->ring_gref) || !layout_valid(out))
+        fsif_dict_get_u32(in, "ring-pages", 1, PAGES_MAX, &out->ring_pages) || !layout_valid(out))
+        return -FSIF_EPROTO;
+    /* The ring of a dialect that is not known is nobody's business here. */
+    if (out->dialects && read_ring(in, out))
         return -FSIF_EPROTO;
     return read_export_name(in, 1, out);
 }
@@ -152,11 +235,14 @@ int fsif_offer_read(const struct fsif_dict *in, struct fsif_offer *out)
 int fsif_choose(const struct fsif_offer *offer, uint32_t dialects, struct fsif_choice *out)
 {
     fsi_memset(out, 0, sizeof(*out));
-    if (!(offer->dialects & dialects & FSIF_DIALECT_BIT(1))) {
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (offer->dialects & dialects & FSIF_DIALECT_BIT(known[i].number))
+            out->dialect = known[i].number;
+    }
+    if (!out->dialect) {
         out->status = -FSIF_EOPNOTSUPP;
         return -FSIF_EOPNOTSUPP;
     }
-    out->dialect = 1;
     out->features = offer->features & FSIF_FEATURE_ERRNO;
     return 0;
 }
@@ -168,7 +254,8 @@ int fsif_choice_write(const struct fsif_choice *choice, struct fsif_dict *out)
     fsif_dict_init(out);
     if (choice->status > 0 || choice->status < -FSIF_MAX_ERRNO)
         return -FSIF_EINVAL;
-    if (choice->status == 0 && choice->dialect != 1)
+    if (choice->status == 0 &&
+        (choice->dialect > 31 || !(FSIF_DIALECTS_KNOWN & FSIF_DIALECT_BIT(choice->dialect))))
         return -FSIF_EINVAL;
     error |= fsif_dict_put_u32(out, "status", (uint32_t)-choice->status);
     if (choice->status == 0) {

@@ -85,3 +85,18 @@ int fsif_path_normalize(char *path, size_t size)
     *out = '\0';
     return (int)(out - path);
 }
+
+char *fsi_path_strip(char *path, const char *prefix)
+{
+    size_t n = strnlen(prefix, FSIF_PATH_MAX);
+
+    if (strnlen(path, n) < n || fsi_memcmp(path, prefix, n) != 0)
+        return path;
+    if (path[n] == '/' && path[n + 1] != '\0')
+        return path + n + 1;
+    if (path[n] != '\0' && path[n] != '/')
+        return path;
+    path[0] = '.';
+    path[1] = '\0';
+    return path;
+}

@@ -4,6 +4,8 @@
  * structure out in another way does not exist.
  */
 #include <stddef.h>
+#include <fsif/frontend.h>
+#include <fsif/negotiate.h>
 #include <fsif/op.h>
 #include <fsif/wire.h>
 
@@ -88,8 +90,57 @@ AT(fsif_wire1_attr, mtime, 32);
 AT(fsif_wire1_attr, ctime, 40);
 SIZE(fsif_wire1_attr, 48);
 
-/* The largest power of two that fits behind the indices of one page. */
-#define ROOM ((FSIF_PAGE_SIZE - FSIF_WIRE_RING_SLOTS) / FSIF_WIRE1_SLOT)
-_Static_assert((FSIF_WIRE1_SLOTS & (FSIF_WIRE1_SLOTS - 1)) == 0, "a power of two");
-_Static_assert(FSIF_WIRE1_SLOTS <= ROOM && ROOM < 2 * FSIF_WIRE1_SLOTS, "that fits, and no more");
+OPERAND(fsif_wire2_io, fd, 8);
+OPERAND(fsif_wire2_io, pad, 12);
+OPERAND(fsif_wire2_io, len, 16);
+OPERAND(fsif_wire2_io, offset, 24);
+OPERAND(fsif_wire2_io, grefs, 32);
+SIZE(fsif_wire2_io, 48);
+
+SIZE(fsif_wire2_request, FSIF_WIRE2_SLOT);
+AT(fsif_wire2_request, type, 0);
+AT(fsif_wire2_request, pad0, 1);
+AT(fsif_wire2_request, id, 2);
+AT(fsif_wire2_request, pad1, 4);
+AT(fsif_wire2_request, u, 8);
+AT(fsif_wire2_request, u.io.grefs, 32);
+
+OPERAND(fsif_wire2_attr, mode, 8);
+OPERAND(fsif_wire2_attr, uid, 12);
+OPERAND(fsif_wire2_attr, gid, 16);
+OPERAND(fsif_wire2_attr, ret, 20);
+OPERAND(fsif_wire2_attr, size, 24);
+OPERAND(fsif_wire2_attr, atime, 32);
+OPERAND(fsif_wire2_attr, mtime, 40);
+OPERAND(fsif_wire2_attr, ctime, 48);
+SIZE(fsif_wire2_attr, 48);
+
+AT(fsif_wire2_response, id, 0);
+AT(fsif_wire2_response, pad0, 2);
+AT(fsif_wire2_response, pad1, 4);
+AT(fsif_wire2_response, u.ret, 8);
+AT(fsif_wire2_response, u.attr, 8);
+SIZE(fsif_wire2_response, FSIF_WIRE2_SLOT);
+
+/* What both have in common is coded once. */
+_Static_assert(offsetof(struct fsif_wire1_request, u) == offsetof(struct fsif_wire2_request, u) &&
+                   offsetof(struct fsif_wire1_response, ret) ==
+                       offsetof(struct fsif_wire2_response, u),
+               "operands and results begin at the same place");
+_Static_assert(offsetof(struct fsif_wire1_attr, pad) == offsetof(struct fsif_wire2_attr, ret) &&
+                   sizeof(struct fsif_wire1_attr) == sizeof(struct fsif_wire2_attr),
+               "attributes have the same layout");
+_Static_assert(FSIF_WIRE2_MAX_IO == FSIF_WIRE2_GREFS * FSIF_PAGE_SIZE, "pages of a request");
+_Static_assert(FSIF_PAGES_PER_CALL_MAX >= FSIF_WIRE2_GREFS, "pages of a call");
+_Static_assert(FSIF_RING_PAGES_MAX >= FSIF_WIRE2_RING_PAGES, "pages of a ring");
+
+/* The largest power of two that fits behind the indices of the pages. */
+#define ROOM(pages, slot) (((pages)*FSIF_PAGE_SIZE - FSIF_WIRE_RING_SLOTS) / (slot))
+#define SLOTS(pages, slot, slots)                                                                  \
+    _Static_assert((slots) <= ROOM(pages, slot) && ROOM(pages, slot) < 2 * (slots) &&              \
+                       ((slots) & ((slots)-1)) == 0,                                               \
+                   "that fits, and no more")
+SLOTS(1, FSIF_WIRE1_SLOT, FSIF_WIRE1_SLOTS);
+SLOTS(1, FSIF_WIRE2_SLOT, FSIF_WIRE2_SLOTS);
+SLOTS(FSIF_WIRE2_RING_PAGES, FSIF_WIRE2_SLOT, FSIF_FRONTEND_MAX_CALLS);
 _Static_assert(FSIF_WIRE_RING_SLOTS >= sizeof(struct fsif_wire_ring), "slots follow the indices");

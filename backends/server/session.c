@@ -168,14 +168,8 @@ static int open_store(struct fsi_session *s, int root_fd)
 
 static int map_ring(struct fsi_session *s, const struct fsif_offer *offer)
 {
-    uint32_t grefs[16];
-
-    if (offer->ring_pages < 1 || offer->ring_pages > sizeof(grefs) / sizeof(grefs[0]))
-        return -FSIF_EPROTO;
-    for (uint32_t i = 0; i < offer->ring_pages; i++)
-        grefs[i] = offer->ring_gref + i;
     s->ring_pages = offer->ring_pages;
-    return s->transport->map(s->peer, grefs, s->ring_pages, &s->ring);
+    return s->transport->map(s->peer, offer->ring_grefs, s->ring_pages, &s->ring);
 }
 
 static int start_engine(struct fsi_session *s, const struct fsif_choice *choice)
@@ -229,7 +223,8 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         fsi_session_report(s, "memory-refused", fsif_strerror(rc));
         return FSI_END_HANDSHAKE;
     }
-    if (fsif_dict_has_word(text, "quirks", "ring-when-idle"))
+    /* Frontends of dialect 2 read the right index. */
+    if (choice->dialect == 1 && fsif_dict_has_word(text, "quirks", "ring-when-idle"))
         s->quirks |= FSIF_QUIRK_RING_WHEN_IDLE;
     raise_nofile(s->opening.max_handles);
     rc = open_store(s, root_fd);

@@ -63,21 +63,47 @@ int fsif_poll(struct fsif_client *cl, int timeout_ms)
     return n;
 }
 
-static int make_poll_fd(struct fsif_client *cl)
+/* The session's descriptors in or out of @fd. Return: 0; a negative FSIF_E* */
+static int watch(const struct fsif_client *cl, int fd, int op)
 {
-    const int fds[] = {cl->event_fd, cl->peer_fd, cl->wake_fd};
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    unsigned int i;
+    const int fds[] = {cl->event_fd, cl->peer_fd};
 
-    for (i = 0; fd >= 0 && i < sizeof(fds) / sizeof(fds[0]); i++) {
+    for (unsigned int i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         struct epoll_event event = {.events = EPOLLIN};
 
-        if (fds[i] < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, fds[i], &event) == 0)
-            continue;
-        close(fd);
-        fd = -1;
+        if (fds[i] >= 0 && epoll_ctl(fd, op, fds[i], &event) != 0)
+            return -fsif_errno_from_host(errno);
     }
-    return fd < 0 ? -fsif_errno_from_host(errno) : fd;
+    return 0;
+}
+
+int fsi_watch(struct fsif_client *cl)
+{
+    return cl->poll_fd < 0 ? 0 : watch(cl, cl->poll_fd, EPOLL_CTL_ADD);
+}
+
+/* Closing alone would not do it: the backend may hold the same bell open. */
+void fsi_unwatch(struct fsif_client *cl)
+{
+    if (cl->poll_fd >= 0 && !cl->down)
+        (void)watch(cl, cl->poll_fd, EPOLL_CTL_DEL);
+}
+
+static int make_poll_fd(struct fsif_client *cl)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    int err;
+
+    if (fd < 0)
+        return -fsif_errno_from_host(errno);
+    err = watch(cl, fd, EPOLL_CTL_ADD);
+    if (err == 0 && epoll_ctl(fd, EPOLL_CTL_ADD, cl->wake_fd, &event) != 0)
+        err = -fsif_errno_from_host(errno);
+    if (err == 0)
+        return fd;
+    close(fd);
+    return err;
 }
 
 int fsif_client_fd(struct fsif_client *cl)

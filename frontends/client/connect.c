@@ -17,10 +17,15 @@
  * disconnect. A client is freed when `closing` is set and `users` is 0. In a forked child nothing
  * of it may be touched: its mappings are gone, its lock may be held by a thread that does not
  * exist. A page with MADV_WIPEONFORK tells; it is looked at first.
+ *
+ * fsif_reconnect() is a user too: it sets `renewing`, which shuts the gate, and waits until it is
+ * the only one inside; then the session is its own to replace. Without a new one the client is
+ * `down`: there is no session, and the gate lets nobody in but the next fsif_reconnect().
+ * A handle carries the number of its session (its generation), so one of an earlier session is
+ * told from a new one of the same number.
  */
 
 #define DEFAULT_TIMEOUT_MS 30000
-#define RING_PAGES 1u
 
 void fsif_client_options_init(struct fsif_client_options *o)
 {
@@ -40,12 +45,7 @@ int fsi_options_read(const struct fsif_client_options *in, struct fsif_client_op
     }
     if ((out->transport == NULL) != (out->session == NULL))
         return -FSIF_EINVAL;
-    if (out->dialects == 0)
-        out->dialects = FSIF_DIALECTS_KNOWN;
-    out->dialects &= FSIF_DIALECTS_KNOWN;
-    if (out->dialects == 0)
-        return -FSIF_EOPNOTSUPP;
-    return out->max_calls > FSIF_WIRE1_SLOTS ? -FSIF_EINVAL : 0;
+    return fsi_layout_check(out);
 }
 
 int fsi_left_ms(uint64_t deadline)
@@ -58,38 +58,6 @@ int fsi_left_ms(uint64_t deadline)
     if (deadline <= now)
         return 0;
     return deadline - now > INT_MAX ? INT_MAX : (int)(deadline - now);
-}
-
-int fsi_open_session(const char *address, const struct fsif_client_options *o,
-                     const struct fsif_transport **transport, struct fsif_session **session,
-                     struct fsif_registry **registry)
-{
-    struct fsif_registry *r = o->registry;
-    char name[32];
-    const char *rest;
-    int err;
-
-    *registry = NULL;
-    if (o->session != NULL) {
-        *transport = o->transport;
-        *session = o->session;
-        return address == NULL ? 0 : -FSIF_EINVAL;
-    }
-    *session = NULL;
-    if (address == NULL || fsif_address_split(address, name, &rest) < 0)
-        return -FSIF_EINVAL;
-    if (r == NULL) {
-        err = fsif_registry_create(o->plugin_dir, &r);
-        if (err < 0)
-            return err;
-        *registry = r;
-    }
-    err = fsif_registry_transport(r, name, transport);
-    if (err < 0)
-        return err == -FSIF_ENOENT ? -FSIF_EOPNOTSUPP : err;
-    if ((*transport)->connect == NULL)
-        return -FSIF_EOPNOTSUPP;
-    return (*transport)->connect(rest, o->timeout_ms, session);
 }
 
 /* --- connecting --------------------------------------------------------------------------- */
@@ -128,103 +96,9 @@ static int make_local(struct fsif_client *cl)
     return cl->handles == NULL ? -FSIF_ENOMEM : make_alive_page(cl);
 }
 
-/* Share memory and agree on it with the backend. @grefs: RING_PAGES + @npages numbers. */
-static int negotiate(struct fsif_client *cl, const struct fsif_client_options *o,
-                     const char *export_name, uint32_t npages, void **mem, uint32_t *grefs,
-                     struct fsif_choice *choice)
-{
-    struct fsif_offer offer = {
-        .kind = FSIF_OFFER_SESSION,
-        .dialects = o->dialects,
-        .features = FSIF_FEATURE_ERRNO,
-        .pages = RING_PAGES + npages,
-        .ring_pages = RING_PAGES,
-    };
-    struct fsif_dict *keys = malloc(2 * sizeof(*keys));
-    int err;
-
-    if (keys == NULL)
-        return -FSIF_ENOMEM;
-    err = cl->transport->share(cl->session, offer.pages, mem, grefs);
-    if (err < 0)
-        goto out;
-    offer.ring_gref = grefs[0];
-    memcpy(offer.export_name, export_name, strlen(export_name) + 1);
-    err = fsif_offer_write(&offer, &keys[0]);
-    if (err < 0)
-        goto out;
-    err = cl->transport->session_offer(cl->session, &keys[0], &keys[1], o->timeout_ms);
-    if (err < 0) {
-        err = err == -FSIF_EPIPE ? -FSIF_ECONNREFUSED : err;
-        goto out;
-    }
-    err = fsif_choice_read(&keys[1], &offer, choice);
-out:
-    free(keys);
-    return err;
-}
-
-/* Start the engine on what was agreed. */
-static int start_engine(struct fsif_client *cl, const struct fsif_client_options *o, void *mem,
-                        const uint32_t *grefs, uint32_t npages, const struct fsif_choice *choice)
-{
-    struct fsif_frontend_config config = {
-        .size = sizeof(config),
-        .dialect = choice->dialect,
-        .features = choice->features,
-        .ring = mem,
-        .ring_pages = RING_PAGES,
-        .pages = (char *)mem + RING_PAGES * FSIF_PAGE_SIZE,
-        .grefs = grefs + RING_PAGES,
-        .npages = npages,
-        .transport = cl->transport,
-        .session = cl->session,
-        .hooks = o->hooks,
-    };
-    size_t state_size = fsif_frontend_state_size(&config);
-    size_t calls_size = fsif_frontend_calls_size(&config);
-    int err;
-
-    if (state_size == 0 || calls_size == 0)
-        return -FSIF_EPROTO;
-    cl->state = calloc(1, state_size);
-    cl->calls = calloc(1, calls_size);
-    if (cl->state == NULL || cl->calls == NULL)
-        return -FSIF_ENOMEM;
-    err = fsif_frontend_init(&cl->fe, &config, cl->state, cl->calls);
-    if (err < 0)
-        return err;
-    cl->limits = (struct fsif_limits){
-        .dialect = choice->dialect,
-        .max_io = fsif_frontend_max_io(&cl->fe),
-        .max_calls = fsif_frontend_max_calls(&cl->fe),
-        .read_only = choice->read_only,
-        .features = choice->features,
-    };
-    cl->event_fd = cl->transport->event_fd(cl->session, 0);
-    cl->peer_fd = cl->transport->peer_fd(cl->session);
-    return 0;
-}
-
-static int start_session(struct fsif_client *cl, const struct fsif_client_options *o,
-                         const char *export_name)
-{
-    uint32_t npages = o->max_calls != 0 ? o->max_calls : FSIF_WIRE1_SLOTS;
-    uint32_t grefs[RING_PAGES + FSIF_WIRE1_SLOTS];
-    struct fsif_choice choice;
-    void *mem;
-    int err;
-
-    err = negotiate(cl, o, export_name, npages, &mem, grefs, &choice);
-    if (err < 0)
-        return err;
-    return start_engine(cl, o, mem, grefs, npages, &choice);
-}
-
 static void destroy(struct fsif_client *cl)
 {
-    if (cl->session != NULL)
-        cl->transport->close(cl->session);
+    fsi_session_close(cl);
     fsif_registry_destroy(cl->registry);
     if (cl->alive != NULL)
         munmap((void *)(uintptr_t)cl->alive, (size_t)sysconf(_SC_PAGESIZE));
@@ -235,9 +109,24 @@ static void destroy(struct fsif_client *cl)
     pthread_cond_destroy(&cl->idle);
     pthread_mutex_destroy(&cl->lock);
     free(cl->handles);
-    free(cl->calls);
-    free(cl->state);
+    free(cl->address);
     free(cl);
+}
+
+/* What a later session needs. The caller's own transport session is used once. */
+static int keep_target(struct fsif_client *cl, const struct fsif_client_options *o,
+                       const char *address, const char *export_name)
+{
+    cl->options = *o;
+    cl->options.plugin_dir = NULL;
+    cl->options.session = NULL;
+    memcpy(cl->export_name, export_name, strlen(export_name) + 1);
+    if ((address == NULL) != (o->session != NULL))
+        return -FSIF_EINVAL;
+    if (address == NULL)
+        return 0;
+    cl->address = strdup(address);
+    return cl->address == NULL ? -FSIF_ENOMEM : 0;
 }
 
 int fsif_connect(const char *address, const char *export_name,
@@ -259,13 +148,12 @@ int fsif_connect(const char *address, const char *export_name,
     err = make_local(cl);
     if (err == 0 && !fsif_export_name_valid(export_name))
         err = -FSIF_EINVAL;
-    if (err == 0 || o.session != NULL) {
-        int opened = fsi_open_session(address, &o, &cl->transport, &cl->session, &cl->registry);
-
-        err = err < 0 ? err : opened;
-    }
     if (err == 0)
-        err = start_session(cl, &o, export_name);
+        err = keep_target(cl, &o, address, export_name);
+    if (err == 0)
+        err = fsi_session_open(cl, &o);
+    else if (o.session != NULL)
+        o.transport->close(o.session);
     if (err < 0) {
         destroy(cl);
         return err;
@@ -283,6 +171,8 @@ static int in_child(const struct fsif_client *cl)
 
 static void end_session(struct fsif_client *cl)
 {
+    if (cl->down)
+        return;
     fsif_frontend_shutdown(&cl->fe, FSIF_POISON_NONE);
     pthread_mutex_lock(&cl->lock);
     fsi_progress(cl);
@@ -303,6 +193,8 @@ void fsif_disconnect(struct fsif_client *cl)
     if (cl == NULL || in_child(cl))
         return;
     pthread_mutex_lock(&cl->lock);
+    while (cl->renewing)
+        pthread_cond_wait(&cl->idle, &cl->lock);
     cl->closing = 1;
     pthread_mutex_unlock(&cl->lock);
     end_session(cl);
@@ -315,39 +207,101 @@ void fsif_disconnect(struct fsif_client *cl)
 
 /* --- the gate ----------------------------------------------------------------------------- */
 
-static int enter(struct fsif_client *cl, int blocking)
+enum gate {
+    GATE_ANY,
+    GATE_BLOCKING,
+    GATE_RENEWING,
+};
+
+/* Lock held. */
+static int may_enter(const struct fsif_client *cl, enum gate gate)
 {
-    int err = 0;
+    if (cl->renewing)
+        return gate == GATE_RENEWING ? -FSIF_EBUSY : -FSIF_EPROTO;
+    if (cl->closing || (cl->down && gate != GATE_RENEWING))
+        return -FSIF_EPROTO;
+    if (gate != GATE_ANY && cl->leader != NULL && pthread_equal(cl->leader_thread, pthread_self()))
+        return -FSIF_EDEADLK;
+    return 0;
+}
+
+static int enter(struct fsif_client *cl, enum gate gate)
+{
+    int err;
 
     if (in_child(cl))
         return -FSIF_EBADF;
     pthread_mutex_lock(&cl->lock);
-    if (cl->closing)
-        err = -FSIF_EPROTO;
-    else if (blocking && cl->leader != NULL && pthread_equal(cl->leader_thread, pthread_self()))
-        err = -FSIF_EDEADLK;
-    else
+    err = may_enter(cl, gate);
+    if (err == 0) {
         cl->users++;
+        cl->renewing = gate == GATE_RENEWING;
+    }
     pthread_mutex_unlock(&cl->lock);
     return err;
 }
 
 int fsi_enter(struct fsif_client *cl)
 {
-    return enter(cl, 0);
+    return enter(cl, GATE_ANY);
 }
 
 int fsi_enter_blocking(struct fsif_client *cl)
 {
-    return enter(cl, 1);
+    return enter(cl, GATE_BLOCKING);
 }
 
 void fsi_leave(struct fsif_client *cl)
 {
     pthread_mutex_lock(&cl->lock);
-    if (--cl->users == 0 && cl->closing)
-        pthread_cond_signal(&cl->idle);
+    cl->users--;
+    if (cl->closing || cl->renewing)
+        pthread_cond_broadcast(&cl->idle);
     pthread_mutex_unlock(&cl->lock);
+}
+
+/* --- another session ------------------------------------------------------------------------ */
+
+/* End the session, wait until the caller is the only one inside, and let go of it. */
+static void drop_session(struct fsif_client *cl)
+{
+    end_session(cl);
+    pthread_mutex_lock(&cl->lock);
+    while (cl->users > 1)
+        pthread_cond_wait(&cl->idle, &cl->lock);
+    pthread_mutex_unlock(&cl->lock);
+    fsi_unwatch(cl);
+    fsi_session_close(cl);
+    memset((void *)cl->handles, 0, FSI_CLIENT_HANDLES * sizeof(*cl->handles));
+    cl->generation = cl->generation % FSI_CLIENT_GENERATIONS + 1;
+}
+
+int fsif_reconnect(struct fsif_client *cl)
+{
+    struct fsif_client_options o;
+    int err = enter(cl, GATE_RENEWING);
+
+    if (err < 0)
+        return err;
+    if (cl->address == NULL) {
+        err = -FSIF_EOPNOTSUPP;
+        goto out;
+    }
+    drop_session(cl);
+    o = cl->options;
+    err = fsi_session_open(cl, &o);
+    if (err == 0)
+        err = fsi_watch(cl);
+    if (err < 0)
+        fsi_session_close(cl);
+    cl->down = err < 0;
+out:
+    pthread_mutex_lock(&cl->lock);
+    cl->renewing = 0;
+    cl->users--;
+    pthread_cond_broadcast(&cl->idle);
+    pthread_mutex_unlock(&cl->lock);
+    return err;
 }
 
 uint64_t fsi_deadline(const struct fsif_client *cl)

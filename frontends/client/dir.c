@@ -17,8 +17,9 @@
 
 struct fsif_dir {
     struct fsif_client *cl;
-    uint64_t seen; /* entries, for the continuation */
-    uint32_t used; /* bytes of page */
+    uint32_t generation; /* of the session that it was opened in */
+    uint64_t seen;       /* entries, for the continuation */
+    uint32_t used;       /* bytes of page */
     uint32_t pos;
     uint32_t more;
     uint32_t dots; /* "." and ".." in a row */
@@ -41,7 +42,7 @@ static int next_page(struct fsif_dir *d)
 
     if (err < 0)
         return err;
-    err = (int)fsi_call(d->cl, &op, &result);
+    err = d->generation == d->cl->generation ? (int)fsi_call(d->cl, &op, &result) : -FSIF_ESTALE;
     fsi_leave(d->cl);
     if (err < 0)
         return err;
@@ -71,6 +72,7 @@ int fsif_opendir(struct fsif_client *cl, const char *path, struct fsif_dir **out
     if (d == NULL)
         return -FSIF_ENOMEM;
     d->cl = cl;
+    d->generation = cl->generation;
     d->seen = 0;
     d->dots = 0;
     memcpy(d->path, path, len + 1);

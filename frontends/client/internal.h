@@ -11,7 +11,10 @@
 #include <fsif/negotiate.h>
 
 /* Handles above are refused: no backend of ours has more, and a table must end. */
-#define FSI_CLIENT_HANDLES 65536u
+#define FSI_CLIENT_HANDLES FSIF_HANDLE_TAG
+
+/* Sessions of a client after its first, told apart in the upper half of a handle */
+#define FSI_CLIENT_GENERATIONS (INT32_MAX / FSI_CLIENT_HANDLES)
 
 /* What the caller of fsif_open() did not ask for, or cannot do, with a handle; 0: anything goes. */
 #define FSI_HANDLE_NO_READ 0x1u
@@ -37,6 +40,10 @@ struct fsif_client {
     struct fsif_frontend fe;
     void *state;
     void *calls;
+    char *address;                      /* for a later session; NULL: there can be none */
+    struct fsif_client_options options; /* as they were read, without what lasts a session only */
+    char export_name[FSIF_EXPORT_NAME_MAX + 1];
+    uint32_t generation;   /* 0: the first session; else 1 .. FSI_CLIENT_GENERATIONS */
     const uint32_t *alive; /* a page that reads 0 in a forked child */
     int timeout_ms;
     struct fsif_limits limits;
@@ -47,9 +54,11 @@ struct fsif_client {
 
     pthread_mutex_t lock;
     /* below: under lock */
-    pthread_cond_t idle;       /* users became 0 */
+    pthread_cond_t idle;       /* users or renewing changed, while somebody waits for that */
     uint32_t users;            /* threads inside a call */
     int closing;               /* fsif_disconnect() waits for them */
+    int renewing;              /* fsif_reconnect() is inside */
+    int down;                  /* there is no session; written while nobody else is inside */
     int poll_fd;               /* of fsif_client_fd(); -1: nobody asked for it */
     struct fsi_waiter *leader; /* has the poll role */
     pthread_t leader_thread;
@@ -116,21 +125,48 @@ int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call);
  * Return: result->value, or the error of submitting */
 int64_t fsi_call(struct fsif_client *cl, const struct fsif_op *op, struct fsif_result *result);
 
+/* --- io.c --- */
+
+/** fsi_no_empty_io - whether the backend may be an old one, which must not be sent a read or write
+ * of nothing: see fsif_frontend_submit(). Return: 1 or 0 */
+int fsi_no_empty_io(const struct fsif_client *cl);
+
 /* --- open.c --- */
 
-/** fsi_handle_limits - FSI_HANDLE_* of a handle. -FSIF_EBADF: no handle can have this number */
+/** fsi_handle_limits - FSI_HANDLE_* of a handle. -FSIF_EBADF: no handle can have this number;
+ * -FSIF_ESTALE it is one of an earlier session */
 int fsi_handle_limits(struct fsif_client *cl, int fh);
 
-/* --- connect.c --- */
+/* --- async.c --- */
 
-/** fsi_options_read - the caller's options, of this or an older build, over the defaults */
-int fsi_options_read(const struct fsif_client_options *in, struct fsif_client_options *out);
+/** fsi_watch, fsi_unwatch - have the descriptor of fsif_client_fd(), if there is one, tell of the
+ * session. fsi_watch: Return: 0; a negative FSIF_E* */
+int fsi_watch(struct fsif_client *cl);
+void fsi_unwatch(struct fsif_client *cl);
+
+/* --- session.c --- */
+
+/** fsi_layout_check - dialects and pages of @o, with the defaults filled in.
+ * Return: 0; -FSIF_EINVAL; -FSIF_EOPNOTSUPP no dialect is left */
+int fsi_layout_check(struct fsif_client_options *o);
+
+/** fsi_session_open - connect, or take over the session in @o, and start an engine on it.
+ * On error fsi_session_close() takes away what there is */
+int fsi_session_open(struct fsif_client *cl, const struct fsif_client_options *o);
+
+/** fsi_session_close - the session and its engine; nobody uses them */
+void fsi_session_close(struct fsif_client *cl);
 
 /** fsi_open_session - a connected transport session for @address or the one in @o.
  * @registry: receives what to destroy after the session, or NULL */
 int fsi_open_session(const char *address, const struct fsif_client_options *o,
                      const struct fsif_transport **transport, struct fsif_session **session,
                      struct fsif_registry **registry);
+
+/* --- connect.c --- */
+
+/** fsi_options_read - the caller's options, of this or an older build, over the defaults */
+int fsi_options_read(const struct fsif_client_options *in, struct fsif_client_options *out);
 
 /** fsi_left_ms - what is left of a time-out at @deadline; -1: none */
 int fsi_left_ms(uint64_t deadline);

@@ -148,6 +148,11 @@ static int64_t transfer(struct fsif_client *cl, const struct fsif_op *op)
     return t.total > 0 || t.error == 0 ? (int64_t)t.total : t.error;
 }
 
+int fsi_no_empty_io(const struct fsif_client *cl)
+{
+    return cl->limits.dialect == 2 && !(cl->limits.features & FSIF_FEATURE_ERRNO);
+}
+
 static int64_t checked_transfer(struct fsif_client *cl, int fh, struct fsif_op *op,
                                 unsigned int forbidden)
 {
@@ -163,7 +168,9 @@ static int64_t checked_transfer(struct fsif_client *cl, int fh, struct fsif_op *
         n = -FSIF_EBADF;
     else if (n >= 0 && ((unsigned int)n & FSI_HANDLE_DIRECTORY))
         n = -FSIF_EISDIR;
-    if (n >= 0) {
+    if (n >= 0 && op->length == 0 && fsi_no_empty_io(cl)) {
+        n = 0;
+    } else if (n >= 0) {
         op->handle = (uint32_t)fh;
         n = transfer(cl, op);
     }

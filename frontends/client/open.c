@@ -2,9 +2,9 @@
 #include "internal.h"
 
 /*
- * Open, close and stat by path, composed of what dialect 1 has: open asks for the best access that
- * the backend can give, create always empties. The table of handles keeps what the caller asked
- * for, so that a handle opened for reading cannot write.
+ * Open, close and stat by path, composed of what dialects 1 and 2 have: open asks for the best
+ * access that the backend can give, create always empties. The table of handles keeps what the
+ * caller asked for, so that a handle opened for reading cannot write.
  */
 
 #define OPEN_FLAGS                                                                                 \
@@ -12,14 +12,16 @@
 
 int fsi_handle_limits(struct fsif_client *cl, int fh)
 {
-    if (fh < 0 || (uint32_t)fh >= FSI_CLIENT_HANDLES)
+    if (fh < 0)
         return -FSIF_EBADF;
-    return cl->handles[fh];
+    if ((uint32_t)fh / FSI_CLIENT_HANDLES != cl->generation)
+        return cl->generation == 0 ? -FSIF_EBADF : -FSIF_ESTALE;
+    return cl->handles[(uint32_t)fh % FSI_CLIENT_HANDLES];
 }
 
 static void set_limits(struct fsif_client *cl, int fh, uint32_t limits)
 {
-    cl->handles[fh] = (unsigned char)limits;
+    cl->handles[(uint32_t)fh % FSI_CLIENT_HANDLES] = (unsigned char)limits;
 }
 
 static int64_t close_handle(struct fsif_client *cl, uint32_t handle)
@@ -53,12 +55,13 @@ static int is_directory(struct fsif_client *cl, uint32_t handle)
     return err < 0 ? err : (result.attr.mode & FSIF_S_IFMT) == FSIF_S_IFDIR;
 }
 
-/* Whether a file that open gave can be written to: dialect 1 does not say, a write of nothing does.
+/* Whether a file that open gave can be written to: open does not say, a write of nothing does. (Old
+ * backends cannot be asked; they open for writing or not at all.)
  * Return: 0, or what open(2) would have said. */
 static int probe_write(struct fsif_client *cl, uint32_t handle)
 {
     struct fsif_op op = {.type = FSIF_OP_WRITE, .handle = handle, .data = ""};
-    int err = (int)fsi_call(cl, &op, NULL);
+    int err = fsi_no_empty_io(cl) ? 0 : (int)fsi_call(cl, &op, NULL);
     int dir;
 
     if (err >= 0)
@@ -105,7 +108,7 @@ static int open_handle(struct fsif_client *cl, const char *path, uint32_t flags,
     handle = fsi_call(cl, &op, NULL);
     if (handle < 0)
         return (int)handle;
-    if (handle >= FSI_CLIENT_HANDLES)
+    if (handle / FSI_CLIENT_HANDLES != cl->generation)
         err = -FSIF_EMFILE;
     else if (!(flags & FSIF_O_CREAT))
         err = finish_open(cl, (uint32_t)handle, flags);

@@ -59,7 +59,9 @@ struct target {
     const char *xen;     /* program that stands for Xen, for the transport xen */
     const char *address; /* an outside backend instead of one of our own */
     const char *export_name;
-    const char *host; /* the export's directory on this host */
+    const char *host;    /* the export's directory on this host */
+    const char *dialect; /* "1" or "2"; NULL: what the client offers by itself */
+    const char *pages;   /* of the ring; NULL: 1 */
     /* private */
     char folder[256];
     char data[300];
@@ -68,6 +70,9 @@ struct target {
     void *machine;
     void *stores[2];
 };
+
+/** target_client - the client's options that the target asks for */
+void target_client(const struct target *t, struct fsif_client_options *o);
 
 /** target_start - start the backend and connect. Return: 0, or it has printed why not */
 int target_start(struct target *t, struct context *c);

@@ -113,9 +113,9 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM] "
-            "[--plugins DIR] [--xen PROGRAM] [--case NAME]\n"
+            "[--plugins DIR] [--xen PROGRAM] [--dialect 1|2] [--pages N] [--case NAME]\n"
             "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] "
-            "[--plugins DIR] [--case NAME]\n");
+            "[--plugins DIR] [--dialect 1|2] [--pages N] [--case NAME]\n");
     return 2;
 }
 
@@ -126,7 +126,8 @@ int main(int argc, char **argv)
         {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
         {"xen", required_argument, NULL, 'x'},       {"address", required_argument, NULL, 'a'},
         {"export", required_argument, NULL, 'e'},    {"dir", required_argument, NULL, 'h'},
-        {"case", required_argument, NULL, 'c'},      {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},      {"dialect", required_argument, NULL, 'w'},
+        {"pages", required_argument, NULL, 'r'},     {NULL, 0, NULL, 0},
     };
     struct target target = {0};
     struct context c = {0};
@@ -134,7 +135,8 @@ int main(int argc, char **argv)
     const char **place[256] = {
         ['t'] = &target.transport, ['s'] = &target.store,   ['d'] = &target.daemon,
         ['p'] = &target.plugins,   ['a'] = &target.address, ['e'] = &target.export_name,
-        ['h'] = &target.host,      ['c'] = &only,           ['x'] = &target.xen};
+        ['h'] = &target.host,      ['c'] = &only,           ['x'] = &target.xen,
+        ['w'] = &target.dialect,   ['r'] = &target.pages};
     int o, failed;
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <fsif/host.h>
 #include <fsif/memory.h>
+#include <fsif/negotiate.h>
 #include <fsif/posix.h>
 #include "conformance.h"
 #include "daemon.h"
@@ -36,6 +37,32 @@ static const struct store_row *store_row(const char *name)
     return NULL;
 }
 
+static uint32_t number(const char *text)
+{
+    return text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
+}
+
+void target_client(const struct target *t, struct fsif_client_options *o)
+{
+    fsif_client_options_init(o);
+    o->plugin_dir = t->plugins;
+    o->ring_pages = number(t->pages);
+    if (t->dialect != NULL)
+        o->dialects = FSIF_DIALECT_BIT(number(t->dialect));
+}
+
+/* Whether the session speaks what was asked for. */
+static int speaks(const struct target *t, const struct fsif_client *cl)
+{
+    struct fsif_limits limits;
+
+    fsif_get_limits(cl, &limits);
+    if (t->dialect == NULL || limits.dialect == number(t->dialect))
+        return 1;
+    fprintf(stderr, "the session speaks dialect %u\n", limits.dialect);
+    return 0;
+}
+
 /* --- loop: a backend in this process -----------------------------------------------------------
  */
 
@@ -51,6 +78,7 @@ static int loop_connect(struct target *t, int which, struct fsif_client **cl)
     if (err != 0)
         return err;
     t->stores[which] = o.store;
+    target_client(t, &o.client);
     err = harness_start(&o, &h, cl);
     t->backend[which] = h;
     return err;
@@ -68,7 +96,10 @@ static int loop_another(struct target *t, struct fsif_client **cl)
     struct harness_options o = {
         .ops = store_row(t->store)->ops, .store = t->stores[DATA], .threads = 2};
     struct harness *h;
-    int err = harness_start(&o, &h, cl);
+    int err;
+
+    target_client(t, &o.client);
+    err = harness_start(&o, &h, cl);
 
     t->backend[ANOTHER] = h;
     return err;
@@ -99,8 +130,7 @@ static int connect_to(const struct target *t, const char *address, const char *n
 {
     struct fsif_client_options o;
 
-    fsif_client_options_init(&o);
-    o.plugin_dir = t->plugins;
+    target_client(t, &o);
     return fsif_connect(address, name, &o, cl);
 }
 
@@ -274,7 +304,7 @@ int target_another(struct target *t, struct fsif_client **cl)
 int target_stop(struct target *t, struct context *c)
 {
     const struct transport_row *row = transport_row(t);
-    int used = row->used(t);
+    int used = row->used(t) && speaks(t, c->cl);
     int err;
 
     if (!used)

@@ -183,7 +183,7 @@ static const char *const offer_lines[] = {
 
 static void use_memory(struct fsif_session *s, struct input *in, const struct fsif_offer *offer)
 {
-    uint32_t grefs[3] = {offer->ring_gref, input_u8(in) % 8u, input_u32(in)};
+    uint32_t grefs[3] = {offer->ring_grefs[0], input_u8(in) % 8u, input_u32(in)};
     uint32_t n = input_u8(in) % 4u;
     unsigned char bytes[64];
     void *mem = NULL;
@@ -289,7 +289,7 @@ static void frontend(struct input *in)
     MUST(shm->connect(path, 1000, &s) == 0);
     server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     MUST(server >= 0 && shm->share(s, PAGES, &mem, grefs) == 0);
-    o.ring_gref = grefs[0];
+    o.ring_grefs[0] = grefs[0];
     MUST(fsif_offer_write(&o, &offer) == 0);
 
     len = make_text(in, text, answer_lines, sizeof(answer_lines) / sizeof(answer_lines[0]));

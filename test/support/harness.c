@@ -20,7 +20,7 @@
 #include <fsif/negotiate.h>
 #include "harness.h"
 
-enum { MAX_THREADS = 16, MAX_PAGES = 4096, MAX_RING_PAGES = 16, MAX_STREAMS = 16 };
+enum { MAX_THREADS = 16, MAX_PAGES = 8192, MAX_STREAMS = 16 };
 
 struct harness {
     struct harness_options options;
@@ -93,7 +93,6 @@ static int set_up(struct harness *h, const struct fsif_dict *text, struct fsif_c
         .store = h->options.store,
         .hooks = h->options.hooks,
     };
-    uint32_t grefs[MAX_RING_PAGES];
     struct fsif_offer offer;
     int err = fsif_offer_read(text, &offer);
 
@@ -101,13 +100,9 @@ static int set_up(struct harness *h, const struct fsif_dict *text, struct fsif_c
         err = fsif_choose(&offer, FSIF_DIALECTS_KNOWN, choice);
     if (err == 0)
         err = counted()->session_accept_memory(h->session, text, MAX_PAGES);
-    if (err == 0 && offer.ring_pages > MAX_RING_PAGES)
-        err = -FSIF_EINVAL;
     if (err != 0)
         return err;
-    for (uint32_t i = 0; i < offer.ring_pages; i++)
-        grefs[i] = offer.ring_gref + i;
-    err = counted()->map(h->session, grefs, offer.ring_pages, &h->ring);
+    err = counted()->map(h->session, offer.ring_grefs, offer.ring_pages, &h->ring);
     if (err != 0)
         return err;
     h->ring_pages = offer.ring_pages;
@@ -219,6 +214,8 @@ int harness_start(const struct harness_options *o, struct harness **out, struct 
     if (h->stop_fd < 0 || pthread_create(&h->acceptor, NULL, run, h) != 0)
         abort();
     fsif_client_options_init(&options);
+    if (o->client.size != 0)
+        options = o->client;
     options.transport = counted();
     options.session = frontend;
     err = fsif_connect(NULL, "data", &options, cl);

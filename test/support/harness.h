@@ -20,6 +20,7 @@ struct harness_options {
     uint32_t threads;         /* executing at once; 0: 1 */
     uint32_t max_handles;     /* 0: 256 */
     const struct fsif_hooks *hooks;
+    struct fsif_client_options client; /* dialects, ring_pages and so on; size 0: the defaults */
 };
 
 /**

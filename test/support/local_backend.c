@@ -223,7 +223,7 @@ static void answer(struct local_backend *b, const struct fsif_offer *offer)
     CHECK(fsif_choose(offer, FSIF_DIALECTS_KNOWN, &choice) == 0);
     config.dialect = choice.dialect;
     config.features = choice.features;
-    CHECK(T->map(b->session, &offer->ring_gref, 1, &config.ring) == 0);
+    CHECK(T->map(b->session, offer->ring_grefs, offer->ring_pages, &config.ring) == 0);
     b->state = calloc(1, fsif_backend_state_size(&config));
     CHECK(b->state != NULL);
     CHECK(fsif_backend_init(&b->be, &config, b->state) == 0);

@@ -34,12 +34,12 @@ START_TEST(refusals)
     REFUSED(c.max_streams = 0);
     REFUSED(c.max_streams = 65);
     REFUSED(c.dialect = 0);
-    REFUSED(c.dialect = 2);
     REFUSED(c.dialect = 3);
     REFUSED(c.dialect = UINT32_MAX);
     REFUSED(c.ring_pages = 0);
     REFUSED(c.ring_pages = 2);
     REFUSED(c.ring_pages = UINT32_MAX);
+    REFUSED((c.dialect = 2, c.ring_pages = 17));
 #define MISSING(member)                                                                            \
     do {                                                                                           \
         c = good;                                                                                  \

@@ -284,8 +284,8 @@ START_TEST(limits)
 
     client_start(1, 30000, 5);
     fsif_get_limits(cl, &l);
-    ck_assert_uint_eq(l.dialect, 1);
-    ck_assert_uint_eq(l.max_io, 4096);
+    ck_assert_uint_eq(l.dialect, 2);
+    ck_assert_uint_eq(l.max_io, 24576);
     ck_assert_uint_eq(l.max_calls, 5);
     ck_assert_uint_eq(l.features, FSIF_FEATURE_ERRNO);
     ck_assert_uint_eq(l.read_only, 0);

@@ -156,8 +156,10 @@ END_TEST
 
 static uint32_t encode(void)
 {
+    static const uint32_t gref = 2;
+
     ck_assert_int_eq(fsi_codec_check_op(D, &op), 0);
-    return fsi_codec_encode_request(D, &op, 1, 2, &request, page);
+    return fsi_codec_encode_request(D, &op, 1, &gref, &request, page);
 }
 
 START_TEST(F9_bytes_of_the_page)

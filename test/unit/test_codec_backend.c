@@ -32,16 +32,17 @@ static void reset(void)
 
 /* --- round trip --- */
 
-static int decode(struct fsif_op *out, uint32_t *gref, const struct fsi_codec_row **row)
+static int decode(struct fsif_op *out, uint32_t *grefs, const struct fsi_codec_row **row)
 {
-    return fsi_codec_decode_request(D, &request, out, gref, row);
+    return fsi_codec_decode_request(D, &request, out, grefs, row);
 }
 
 START_TEST(round_trip)
 {
+    static const uint32_t gref = 0xffffffff;
     struct fsif_op back;
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
 
     for (uint32_t type = FSIF_OP_OPEN; type < FSIF_OP_COUNT; type++) {
         char names[FSIF_PAGE_SIZE];
@@ -58,17 +59,17 @@ START_TEST(round_trip)
                               .data = buffer,
                               .buffer = buffer};
         ck_assert_int_eq(fsi_codec_check_op(D, &op), 0);
-        fsi_codec_encode_request(D, &op, 0xfffe, 0xffffffff, &request, page);
+        fsi_codec_encode_request(D, &op, 0xfffe, &gref, &request, page);
         ck_assert_uint_eq(fsi_codec_request_id(D, &request), 0xfffe);
-        ck_assert_int_eq(decode(&back, &gref, &row), 0);
+        ck_assert_int_eq(decode(&back, grefs, &row), 0);
         ck_assert_uint_eq(back.type, type);
         ck_assert_ptr_eq(row, &D->rows[type]);
-        ck_assert_uint_eq(gref, row->page_use == FSI_PAGE_NONE ? 0 : 0xffffffff);
+        ck_assert_uint_eq(grefs[0], row->page_use == FSI_PAGE_NONE ? 0 : 0xffffffff);
         ck_assert_uint_eq(back.handle, row->takes_handle ? 0x7fffffff : 0);
         if (row->page_use != FSI_PAGE_NAMES && row->page_use != FSI_PAGE_LIST)
             continue;
         memcpy(names, page, sizeof(names));
-        ck_assert_int_eq(fsi_codec_decode_names(D, &request, names, &back), 0);
+        ck_assert_int_eq(fsi_codec_decode_names(D, &request, names, NULL, &back), 0);
         ck_assert_str_eq(back.path, "one/two/");
         if (type == FSIF_OP_RENAME)
             ck_assert_str_eq(back.path2, "three/four");
@@ -81,26 +82,26 @@ END_TEST
 START_TEST(operands)
 {
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
 
     reset();
     request.type = FSIF_WIRE_CREATE;
     request.u.create.directory = -128;
     request.u.create.mode = -1;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
     ck_assert_uint_eq(op.flags, FSIF_CREATE_DIRECTORY);
     ck_assert_uint_eq(op.mode, 07777);
     ck_assert_int_eq(row->gives_handle, 1);
     request.u.create.directory = 0;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
     ck_assert_uint_eq(op.flags, 0);
     request.type = FSIF_WIRE_CHMOD;
     request.u.chmod.mode = 0x7fffffff;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
     ck_assert_uint_eq(op.mode, 07777);
     request.type = FSIF_WIRE_LIST;
     request.u.list.offset = UINT32_MAX;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
     ck_assert_uint_eq(op.offset, UINT32_MAX);
 }
 END_TEST
@@ -110,14 +111,14 @@ END_TEST
 START_TEST(B3_unknown_operation)
 {
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
 
     reset();
     for (unsigned type = 0; type < 256; type++) {
         int known = type >= FSIF_WIRE_OPEN && type <= FSIF_WIRE_SYNC;
 
         request.type = (uint8_t)type;
-        ck_assert_int_eq(decode(&op, &gref, &row), known ? 0 : -FSIF_ENOSYS);
+        ck_assert_int_eq(decode(&op, grefs, &row), known ? 0 : -FSIF_ENOSYS);
         ck_assert_uint_eq(op.type, known ? type : 0);
         ck_assert_int_eq(row != NULL, known);
     }
@@ -135,21 +136,21 @@ START_TEST(B3_reserved_bits)
 {
     const struct fsi_codec_row *row;
     struct fsif_op clean;
-    uint32_t gref, clean_gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX], clean_grefs[FSIF_PAGES_PER_CALL_MAX];
 
     for (unsigned type = FSIF_WIRE_OPEN; type <= FSIF_WIRE_SYNC; type++) {
         reset();
         request.type = (uint8_t)type;
-        ck_assert_int_eq(decode(&clean, &clean_gref, &row), 0);
+        ck_assert_int_eq(decode(&clean, clean_grefs, &row), 0);
         memset(&request.pad0, 0xff, 1);
         memset(&request.pad1, 0xff, 4);
         if (type == FSIF_WIRE_TRUNCATE)
             request.u.truncate.pad = UINT32_MAX;
         if (type == FSIF_WIRE_CREATE)
             memset(request.u.create.pad, 0xff, 3);
-        ck_assert_int_eq(decode(&op, &gref, &row), 0);
+        ck_assert_int_eq(decode(&op, grefs, &row), 0);
         ck_assert_mem_eq(&op, &clean, sizeof(op));
-        ck_assert_uint_eq(gref, clean_gref);
+        ck_assert_uint_eq(grefs[0], clean_grefs[0]);
     }
 }
 END_TEST
@@ -157,13 +158,13 @@ END_TEST
 static int decode_io(uint8_t type, uint64_t len, uint64_t offset)
 {
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
     int error;
 
     request.type = type;
     request.u.io.len = len;
     request.u.io.offset = offset;
-    error = decode(&op, &gref, &row);
+    error = decode(&op, grefs, &row);
     ck_assert_ptr_nonnull(row);
     return error;
 }
@@ -195,26 +196,26 @@ END_TEST
 START_TEST(B4_truncate)
 {
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
 
     reset();
     request.type = FSIF_WIRE_TRUNCATE;
     request.u.truncate.len = -1;
-    ck_assert_int_eq(decode(&op, &gref, &row), -FSIF_EINVAL);
+    ck_assert_int_eq(decode(&op, grefs, &row), -FSIF_EINVAL);
     request.u.truncate.len = INT64_MIN;
-    ck_assert_int_eq(decode(&op, &gref, &row), -FSIF_EINVAL);
+    ck_assert_int_eq(decode(&op, grefs, &row), -FSIF_EINVAL);
     request.u.truncate.len = INT64_MAX;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
     ck_assert_uint_eq(op.length, INT64_MAX);
     request.u.truncate.len = 0;
-    ck_assert_int_eq(decode(&op, &gref, &row), 0);
+    ck_assert_int_eq(decode(&op, grefs, &row), 0);
 }
 END_TEST
 
 static int names_of(uint32_t type)
 {
     op.type = type;
-    return fsi_codec_decode_names(D, &request, page, &op);
+    return fsi_codec_decode_names(D, &request, page, NULL, &op);
 }
 
 START_TEST(B7_names)
@@ -242,13 +243,13 @@ END_TEST
 static int rename_at(uint16_t from, uint16_t to)
 {
     const struct fsi_codec_row *row;
-    uint32_t gref;
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
     int error;
 
     request.type = FSIF_WIRE_RENAME;
     request.u.rename.old_offset = from;
     request.u.rename.new_offset = to;
-    error = decode(&op, &gref, &row);
+    error = decode(&op, grefs, &row);
     ck_assert_int_eq(op.type, FSIF_OP_RENAME);
     ck_assert_ptr_nonnull(row);
     /* The request alone tells an offset outside; the names need not be fetched. */
@@ -385,7 +386,7 @@ START_TEST(any_bytes)
     for (int round = 0; round < 20000; round++) {
         unsigned char *r = (unsigned char *)&request;
         const struct fsi_codec_row *row;
-        uint32_t gref;
+        uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
 
         for (size_t i = 0; i < sizeof(request); i++) {
             seed = seed * 1664525 + 1013904223;
@@ -396,13 +397,13 @@ START_TEST(any_bytes)
             seed = seed * 1664525 + 1013904223;
             page[i] = (char)("a/.\0"[seed >> 30]);
         }
-        if (decode(&op, &gref, &row))
+        if (decode(&op, grefs, &row))
             continue;
         ck_assert_uint_le(op.mode, 07777);
         if (row->page_use == FSI_PAGE_DATA_IN || row->page_use == FSI_PAGE_DATA_OUT)
             ck_assert_uint_le(op.length, FSIF_PAGE_SIZE);
         if (row->page_use == FSI_PAGE_NAMES || row->page_use == FSI_PAGE_LIST) {
-            if (fsi_codec_decode_names(D, &request, page, &op) == 0)
+            if (fsi_codec_decode_names(D, &request, page, NULL, &op) == 0)
                 ck_assert_uint_gt(strlen(op.path), 0);
         }
     }

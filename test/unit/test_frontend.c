@@ -29,10 +29,14 @@ START_TEST(refusals)
     } while (0)
     REFUSED(c.size = sizeof(c) - 1);
     REFUSED(c.dialect = 0);
-    REFUSED(c.dialect = 2);
+    REFUSED(c.dialect = 3);
     REFUSED(c.ring_pages = 0);
     REFUSED(c.ring_pages = 2);
     REFUSED(c.npages = 0);
+    REFUSED(c.pages_per_call = 2);
+    REFUSED((c.dialect = 2, c.ring_pages = 17));
+    REFUSED((c.dialect = 2, c.pages_per_call = 7, c.npages = 70));
+    REFUSED((c.dialect = 2, c.pages_per_call = 6, c.npages = 5));
 #define MISSING(member)                                                                            \
     do {                                                                                           \
         c = good;                                                                                  \
@@ -42,6 +46,11 @@ START_TEST(refusals)
     MISSING(ring);
     MISSING(pages);
     MISSING(grefs);
+    c = good;
+    c.handle_tag = 1;
+    ck_assert_int_eq(fsif_frontend_init(&b.fe, &c, state, calls), -FSIF_EINVAL);
+    c.handle_tag = UINT32_MAX - FSIF_HANDLE_TAG + 1;
+    ck_assert_int_eq(fsif_frontend_init(&b.fe, &c, state, calls), -FSIF_EINVAL);
     ck_assert_int_eq(fsif_frontend_init(&b.fe, &good, NULL, calls), -FSIF_EINVAL);
     ck_assert_int_eq(fsif_frontend_init(&b.fe, &good, state, NULL), -FSIF_EINVAL);
     b.config.npages = UINT32_MAX; /* more than slots are of no use */

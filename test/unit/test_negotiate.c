@@ -13,7 +13,7 @@ static const struct fsif_offer session = {
     .features = FSIF_FEATURE_ERRNO,
     .pages = 65,
     .ring_pages = 1,
-    .ring_gref = 0,
+    .ring_grefs = {0},
 };
 
 static struct fsif_dict d;
@@ -81,7 +81,7 @@ START_TEST(offer_round_trip)
     ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
     ck_assert_uint_eq(out.pages, 65);
     ck_assert_uint_eq(out.ring_pages, 1);
-    ck_assert_uint_eq(out.ring_gref, 0);
+    ck_assert_uint_eq(out.ring_grefs[0], 0);
 
     in.features = 0;
     ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
@@ -111,6 +111,84 @@ START_TEST(exports_round_trip)
 }
 END_TEST
 
+/* A ring of several pages, whose grefs follow no order; dialect 2 alone has it. */
+START_TEST(long_ring_round_trip)
+{
+    struct fsif_offer in = session, out;
+    const char *want =
+        "fsif=1\nrequest=session\nexport=data\ndialects=2\nfeatures=errno\npages=65\n"
+        "ring-pages=12\nring-ref-0=4294967295\nring-ref-1=0\nring-ref-2=100\n";
+
+    in.dialects = FSIF_DIALECT_BIT(2);
+    in.ring_pages = 12;
+    in.ring_grefs[0] = UINT32_MAX;
+    in.ring_grefs[2] = 100;
+    in.ring_grefs[9] = 7;
+    in.ring_grefs[10] = 8;
+    in.ring_grefs[11] = 9;
+    ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+    ck_assert_int_eq(memcmp(d.text, want, strlen(want)), 0);
+    ck_assert_ptr_nonnull(strstr(d.text, "\nring-ref-9=7\nring-ref-10=8\nring-ref-11=9\n"));
+    ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+    ck_assert_int_eq(memcmp(&in, &out, sizeof(in)), 0);
+}
+END_TEST
+
+START_TEST(dialect_words)
+{
+    static const char *const words[] = {NULL, NULL, "1", NULL, "2", NULL, "1 2"};
+    struct fsif_offer in = session, out;
+    char text[16];
+
+    for (uint32_t set = 2; set <= 6; set += 2) {
+        in.dialects = set;
+        ck_assert_int_eq(fsif_offer_write(&in, &d), 0);
+        ck_assert_int_gt(fsif_dict_get(&d, "dialects", text, sizeof(text)), 0);
+        ck_assert_str_eq(text, words[set]);
+        ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
+        ck_assert_uint_eq(out.dialects, set);
+    }
+    ck_assert_int_eq(read_with("dialects", "2,1", &out), 0);
+    ck_assert_uint_eq(out.dialects, 6);
+}
+END_TEST
+
+/* Read an offer of dialect 2 with these keys behind it. */
+static int read_ring(const char *keys, struct fsif_offer *out)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "fsif=1\nrequest=session\nexport=a\ndialects=2\n%s", keys);
+    parse(text);
+    return fsif_offer_read(&d, out);
+}
+
+START_TEST(B18_ring_keys)
+{
+    static const char *const bad[] = {
+        "pages=9\nring-pages=2\nring-ref=1\n",
+        "pages=9\nring-pages=2\nring-ref-0=1\n",
+        "pages=9\nring-pages=2\nring-ref-1=1\nring-ref-2=2\n",
+        "pages=9\nring-pages=2\nring-ref-0=1\nring-ref-01=2\n",
+        "pages=9\nring-pages=2\nring-ref-0=1\nring-ref-1=x\n",
+        "pages=9\nring-pages=2\nring-ref-0=1\nring-ref-1=4294967296\n",
+        "pages=9\nring-pages=1\nring-ref-0=1\n",
+        "pages=2\nring-pages=2\nring-ref-0=1\nring-ref-1=2\n",
+        "pages=99\nring-pages=17\nring-ref-0=1\nring-ref-1=2\n",
+        "pages=6147\nring-pages=2\nring-ref-0=1\nring-ref-1=2\n",
+    };
+    struct fsif_offer out;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        ck_assert_msg(read_ring(bad[i], &out) == -FSIF_EPROTO, "%s", bad[i]);
+    /* Whether the pages are two, and the peer's, is for the transport to say. */
+    ck_assert_int_eq(read_ring("pages=6146\nring-pages=2\nring-ref-0=5\nring-ref-1=5\n", &out), 0);
+    ck_assert_uint_eq(out.ring_grefs[1], 5);
+    ck_assert_int_eq(read_ring("pages=2\nring-pages=1\nring-ref=5\nring-ref-0=6\n", &out), 0);
+    ck_assert_uint_eq(out.ring_grefs[0], 5);
+}
+END_TEST
+
 static void refuses(struct fsif_offer offer)
 {
     ck_assert_int_eq(fsif_offer_write(&offer, &d), -FSIF_EINVAL);
@@ -126,7 +204,7 @@ START_TEST(offer_write_checks)
     refuses(WITH(export_name[0], '\0'));
     refuses(WITH(export_name[1], '/'));
     refuses(WITH(dialects, 0));
-    refuses(WITH(dialects, FSIF_DIALECT_BIT(2)));
+    refuses(WITH(dialects, FSIF_DIALECT_BIT(3)));
     refuses(WITH(dialects, FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(3)));
     refuses(WITH(features, 2));
     refuses(WITH(pages, 0));
@@ -134,8 +212,20 @@ START_TEST(offer_write_checks)
     refuses(WITH(pages, 1026));
     refuses(WITH(ring_pages, 0));
     refuses(WITH(ring_pages, 2));
-    refuses(WITH(ring_gref, UINT32_MAX));
 #undef WITH
+
+    o.dialects = FSIF_DIALECT_BIT(2);
+    o.ring_pages = 17;
+    refuses(o);
+    o.ring_pages = 16;
+    o.pages = 16;
+    refuses(o);
+    o.pages = 16 + 6144 + 1;
+    refuses(o);
+    o.pages--;
+    ck_assert_int_eq(fsif_offer_write(&o, &d), 0);
+    o.dialects |= FSIF_DIALECT_BIT(1);
+    refuses(o);
 }
 END_TEST
 
@@ -172,7 +262,7 @@ START_TEST(B18_offer_keys)
         {"ring-pages", "66"},
         {"ring-pages", "4294967295"},
         {"ring-ref", NULL},
-        {"ring-ref", "4294967295"},
+        {"ring-ref", "4294967296"},
         {"ring-ref", "-1"},
         {"request", "a value that is longer than any word which this side knows"},
     };
@@ -211,14 +301,14 @@ START_TEST(offer_edges)
     ck_assert_int_eq(read_with("pages", "1025", &out), 0);
     ck_assert_uint_eq(out.pages, 1025);
     ck_assert_int_eq(read_with("ring-ref", "64", &out), 0);
-    ck_assert_uint_eq(out.ring_gref, 64);
-    ck_assert_int_eq(read_with("ring-ref", "4294967294", &out), 0);
+    ck_assert_uint_eq(out.ring_grefs[0], 64);
+    ck_assert_int_eq(read_with("ring-ref", "4294967295", &out), 0);
     ck_assert_int_eq(read_with("unknown", "value", &out), 0);
     ck_assert_int_eq(read_with("features", NULL, &out), 0);
     ck_assert_uint_eq(out.features, 0);
     ck_assert_int_eq(read_with("features", "speed errno", &out), 0);
     ck_assert_uint_eq(out.features, FSIF_FEATURE_ERRNO);
-    ck_assert_int_eq(read_with("dialects", "9 1 7", &out), 0);
+    ck_assert_int_eq(read_with("dialects", "9 1 7 12", &out), 0);
     ck_assert_uint_eq(out.dialects, FSIF_DIALECT_BIT(1));
 }
 END_TEST
@@ -253,8 +343,16 @@ START_TEST(choosing)
     ck_assert_uint_eq(c.read_only, 0);
     ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(2), &c), -FSIF_EOPNOTSUPP);
     ck_assert_int_eq(c.status, -FSIF_EOPNOTSUPP);
-    offer.dialects = FSIF_DIALECT_BIT(2);
+    offer.dialects = FSIF_DIALECT_BIT(3);
     ck_assert_int_eq(fsif_choose(&offer, UINT32_MAX, &c), -FSIF_EOPNOTSUPP);
+
+    /* The highest that both allow. */
+    offer.dialects = FSIF_DIALECTS_KNOWN | FSIF_DIALECT_BIT(3);
+    ck_assert_int_eq(fsif_choose(&offer, UINT32_MAX, &c), 0);
+    ck_assert_uint_eq(c.dialect, 2);
+    ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(1), &c), 0);
+    ck_assert_uint_eq(c.dialect, 1);
+    ck_assert_int_eq(fsif_choose(&offer, 0, &c), -FSIF_EOPNOTSUPP);
 }
 END_TEST
 
@@ -291,6 +389,10 @@ START_TEST(choice_write_checks)
     c.status = 0;
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
     c.dialect = 2;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), 0);
+    c.dialect = 3;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
+    c.dialect = 33; /* a bit that wraps */
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
 }
 END_TEST
@@ -342,6 +444,9 @@ int main(void)
 
     tcase_add_test(t, export_names);
     tcase_add_test(t, offer_round_trip);
+    tcase_add_test(t, long_ring_round_trip);
+    tcase_add_test(t, dialect_words);
+    tcase_add_test(t, B18_ring_keys);
     tcase_add_test(t, exports_round_trip);
     tcase_add_test(t, offer_write_checks);
     tcase_add_test(t, B18_offer_keys);

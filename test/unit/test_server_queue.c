@@ -117,7 +117,7 @@ static void *offer(void *arg)
     struct fsif_dict d;
     struct fsif_dict answer;
 
-    o.ring_gref = grefs[0];
+    o.ring_grefs[0] = grefs[0];
     *(int *)arg = fsif_offer_write(&o, &d);
     if (!*(int *)arg)
         *(int *)arg = loop->session_offer(front, &d, &answer, 10000);

@@ -41,6 +41,9 @@ struct fsif_backend_config {
     struct fsif_store *store;
     const struct fsif_hooks *hooks; /* may be NULL; outlives the engine */
     uint32_t quirks;                /* FSIF_QUIRK_* of the peer */
+    const char *strip_prefix;       /* dialects 1 and 2: what names that begin with '/' may have
+                                       before the export's root; normalised, without a slash at
+                                       either end; outlives the engine. NULL: nothing */
 };
 
 /* This process's view of an engine. The state behind it holds no pointers. Fields are private. */
@@ -54,10 +57,10 @@ struct fsif_backend {
 struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;
-    uint32_t gref_;
+    uint32_t grefs_[FSIF_PAGES_PER_CALL_MAX];
     uint64_t file_; /* the store's number for op.handle */
     char page_[FSIF_PAGE_SIZE];
-    char data_[FSIF_PAGE_SIZE];
+    char data_[FSIF_PAGES_PER_CALL_MAX * FSIF_PAGE_SIZE];
 };
 
 /** fsif_backend_state_size - Return: bytes of state an engine needs; 0 if @config makes no sense */

@@ -19,6 +19,9 @@ extern "C" {
 
 #define FSIF_FEATURE_ERRNO 0x1u /* the backend answers with -errno instead of -1 */
 
+/* Steps of fsif_frontend_config.handle_tag */
+#define FSIF_HANDLE_TAG 0x10000u
+
 /* No deadline. */
 #define FSIF_NEVER UINT64_MAX
 
@@ -42,17 +45,24 @@ struct fsif_frontend_config {
     uint32_t features; /* FSIF_FEATURE_* that both sides agreed on */
     void *ring;        /* the ring's pages, zeroed, shared with the backend */
     uint32_t ring_pages;
-    uint32_t first_index;  /* 0, except in tests of the wrap */
-    void *pages;           /* a shared page for each slot of the ring, contiguous, zeroed */
-    const uint32_t *grefs; /* and its gref; copied by init */
-    uint32_t npages;       /* of @pages; at least 1; fewer than slots: fewer calls at once */
-    uint32_t queue;        /* for notify */
+    uint32_t first_index;    /* 0, except in tests of the wrap */
+    void *pages;             /* shared pages for the calls, contiguous, zeroed */
+    const uint32_t *grefs;   /* of each of them; copied by init */
+    uint32_t npages;         /* of @pages; npages / pages_per_call calls at once, or one a slot */
+    uint32_t pages_per_call; /* that one read or write may fill; 0: 1. Dialect 1: 1;
+                                dialect 2: 1 .. 6 */
+    uint32_t handle_tag;     /* 0, or a multiple of FSIF_HANDLE_TAG, at most INT32_MAX: is in the
+                                handles that this engine gives out, so that those of an earlier session
+                                are told from them. The backend's numbers must then be below
+                                FSIF_HANDLE_TAG; a larger one is -FSIF_EMFILE */
+    uint32_t queue;          /* for notify */
     const struct fsif_transport *transport; /* notify is used; NULL: no doorbell */
     struct fsif_session *session;
     const struct fsif_hooks *hooks; /* may be NULL; outlives the engine */
 };
 
 #define FSIF_FRONTEND_MAX_CALLS 1024u
+#define FSIF_PAGES_PER_CALL_MAX 6u
 
 /* This process's view of an engine. The state behind it holds no pointers. Fields are private. */
 struct fsif_frontend {
@@ -64,7 +74,7 @@ struct fsif_frontend {
 /**
  * fsif_frontend_state_size, fsif_frontend_calls_size - storage that an engine needs
  *
- * Return: bytes; 0 if the dialect, ring_pages or npages of @config make no sense. The state may lie
+ * Return: bytes; 0 if the dialect or the pages of @config make no sense. The state may lie
  *         in memory shared with a successor; the calls array is private to the process.
  */
 size_t fsif_frontend_state_size(const struct fsif_frontend_config *config);
@@ -99,10 +109,12 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
  *
  * Return:   0: done runs exactly once, inside poll, cancel, expire or shutdown
  *           negative, and done never runs: -FSIF_EAGAIN no free id, retry after any completion;
- *           -FSIF_EINVAL operands out of range, a length above fsif_frontend_max_io(), or a listing
- *           buffer below FSIF_PAGE_SIZE; -FSIF_ENOENT an empty path; -FSIF_EACCES a component "..";
- *           -FSIF_ENAMETOOLONG; -FSIF_ENOSYS the dialect has no such operation; -FSIF_EPROTO the
- *           session is dead
+ *           -FSIF_EINVAL operands out of range, a length above fsif_frontend_max_io(), a listing
+ *           buffer below FSIF_PAGE_SIZE, or a read or write of nothing where the backend may be an
+ *           old one that does not survive it (dialect 2 without FSIF_FEATURE_ERRNO);
+ *           -FSIF_ESTALE a handle with another tag; -FSIF_ENOENT an empty path; -FSIF_EACCES a
+ *           component ".."; -FSIF_ENAMETOOLONG; -FSIF_ENOSYS the dialect has no such operation;
+ *           -FSIF_EPROTO the session is dead
  * Lifetime: op's buffers stay in use until done, and no longer
  * Threads:  any; a thread that is stopped inside delays later requests, never a caller
  */

@@ -20,7 +20,10 @@ extern "C" {
 
 /* Bits of dialect sets */
 #define FSIF_DIALECT_BIT(d) (1u << (d))
-#define FSIF_DIALECTS_KNOWN FSIF_DIALECT_BIT(1)
+#define FSIF_DIALECTS_KNOWN (FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2))
+
+/* No dialect has a longer ring. */
+#define FSIF_RING_PAGES_MAX 16u
 
 enum fsif_offer_kind {
     FSIF_OFFER_SESSION = 1, /* use an export */
@@ -34,7 +37,7 @@ struct fsif_offer {
     uint32_t features;                          /* FSIF_FEATURE_* that the frontend wants */
     uint32_t pages;                             /* shared in all */
     uint32_t ring_pages;                        /* of them */
-    uint32_t ring_gref;                         /* the first; the others follow */
+    uint32_t ring_grefs[FSIF_RING_PAGES_MAX];   /* ring_pages of them, in the ring's order */
 };
 
 struct fsif_choice {
@@ -59,7 +62,7 @@ int fsif_offer_write(const struct fsif_offer *offer, struct fsif_dict *out);
 int fsif_offer_read(const struct fsif_dict *in, struct fsif_offer *out);
 
 /**
- * fsif_choose - the backend's answer to an offer
+ * fsif_choose - the backend's answer to an offer: the highest dialect that both sides allow
  *
  * @dialects: set that this side allows
  *

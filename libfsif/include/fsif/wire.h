@@ -44,7 +44,10 @@ enum fsif_wire_type {
     FSIF_WIRE_SYNC = 13,
 };
 
-/* Dialect 1: 32-byte slots, 64 of them in the one ring page */
+/*
+ * Dialect 1: 32-byte slots, 64 of them in the one ring page. Dialect 2 has the same operands but
+ * for read, write and stat, the same listings and the same pages of names.
+ */
 #define FSIF_WIRE1_SLOT 32u
 #define FSIF_WIRE1_SLOTS 64u
 
@@ -145,6 +148,64 @@ struct fsif_wire1_attr {
 
 /* The page of a rename: `old: ` OLD NUL `new: ` NEW NUL. Only the offsets in the slot count. */
 #define FSIF_WIRE1_RENAME_LABEL 5u
+
+/*
+ * Dialect 2: 56-byte slots, as a response is long; 64 of them for each of 1, 2, 4, 8 or 16 ring
+ * pages. Headers of its time speak of 64-byte slots and reckon with 9 pages or more for a read or
+ * write: only these lie in the slot.
+ */
+#define FSIF_WIRE2_SLOT 56u
+#define FSIF_WIRE2_SLOTS 64u
+#define FSIF_WIRE2_RING_PAGES 16u
+#define FSIF_WIRE2_GREFS 6u
+#define FSIF_WIRE2_MAX_IO 24576u
+
+struct fsif_wire2_io {                /* read, write */
+    uint32_t fd;                      /* @8 */
+    uint32_t pad;                     /* @12 */
+    uint64_t len;                     /* @16 */
+    uint64_t offset;                  /* @24 */
+    uint32_t grefs[FSIF_WIRE2_GREFS]; /* @32 as many as len has pages */
+};
+
+struct fsif_wire2_request {
+    uint8_t type;  /* @0 */
+    uint8_t pad0;  /* @1 */
+    uint16_t id;   /* @2 */
+    uint32_t pad1; /* @4 */
+    union {
+        struct fsif_wire2_io io;
+        struct fsif_wire1_path path;
+        struct fsif_wire1_handle handle; /* stat too */
+        struct fsif_wire1_truncate truncate;
+        struct fsif_wire1_rename rename;
+        struct fsif_wire1_create create;
+        struct fsif_wire1_list list;
+        struct fsif_wire1_chmod chmod;
+    } u; /* @8 */
+};
+
+/* The answer to stat: what dialect 1 leaves in the page, with the result where that has padding */
+struct fsif_wire2_attr {
+    int32_t mode;  /* @8 */
+    uint32_t uid;  /* @12 */
+    uint32_t gid;  /* @16 */
+    int32_t ret;   /* @20 */
+    int64_t size;  /* @24 */
+    int64_t atime; /* @32 */
+    int64_t mtime; /* @40 */
+    int64_t ctime; /* @48 */
+};
+
+struct fsif_wire2_response {
+    uint16_t id;   /* @0 */
+    uint16_t pad0; /* @2 */
+    uint32_t pad1; /* @4 */
+    union {
+        uint64_t ret;
+        struct fsif_wire2_attr attr;
+    } u; /* @8 */
+};
 
 #ifdef __cplusplus
 }

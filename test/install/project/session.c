@@ -26,18 +26,18 @@
 static const struct fsif_transport *const loop = &fsif_transport_loop;
 
 /* Take the offer, share its memory, answer it. */
-static void accept_session(struct fsif_session *s, struct fsif_offer *offer)
+static void accept_session(struct fsif_session *s, struct fsif_offer *offer,
+                           struct fsif_choice *choice)
 {
     struct fsif_dict dict;
-    struct fsif_choice choice;
 
     while (loop->session_next_offer(s, &dict) == -FSIF_EAGAIN)
         CHECK(fsif_wait_fd(loop->peer_fd(s), POLLIN, 10000) > 0);
     CHECK(fsif_offer_read(&dict, offer) == 0);
     CHECK(loop->session_accept_memory(s, &dict, 1024) == 0);
-    CHECK(fsif_choose(offer, FSIF_DIALECTS_KNOWN, &choice) == 0);
+    CHECK(fsif_choose(offer, FSIF_DIALECTS_KNOWN, choice) == 0);
     fsif_dict_init(&dict);
-    CHECK(fsif_choice_write(&choice, &dict) == 0);
+    CHECK(fsif_choice_write(choice, &dict) == 0);
     CHECK(loop->session_answer(s, &dict, 1) == 0);
 }
 
@@ -64,27 +64,30 @@ static void *backend(void *arg)
 {
     struct fsif_session *s = arg;
     struct fsif_store_config sc = {.size = sizeof(sc), .source = "", .root_fd = -1};
-    struct fsif_backend_config bc = {.size = sizeof(bc), .dialect = 1, .ring_pages = 1};
+    struct fsif_backend_config bc = {.size = sizeof(bc)};
     struct fsif_backend be;
     struct fsif_offer offer;
+    struct fsif_choice choice;
     struct fsif_store *store;
     void *state;
 
-    accept_session(s, &offer);
+    accept_session(s, &offer, &choice);
     CHECK(fsif_store_memory.create(&sc, &store) == 0);
-    bc.features = offer.features;
+    bc.dialect = choice.dialect;
+    bc.features = choice.features;
+    bc.ring_pages = offer.ring_pages;
     bc.max_handles = 16;
     bc.max_streams = 4;
     bc.transport = loop;
     bc.session = s;
     bc.store_ops = &fsif_store_memory;
     bc.store = store;
-    CHECK(loop->map(s, &offer.ring_gref, 1, &bc.ring) == 0);
+    CHECK(loop->map(s, offer.ring_grefs, offer.ring_pages, &bc.ring) == 0);
     state = malloc(fsif_backend_state_size(&bc));
     CHECK(state && fsif_backend_init(&be, &bc, state) == 0);
     serve(s, &be);
     fsif_backend_fini(&be);
-    loop->unmap(s, bc.ring, 1);
+    loop->unmap(s, bc.ring, bc.ring_pages);
     fsif_store_memory.destroy(store);
     loop->close(s);
     free(state);

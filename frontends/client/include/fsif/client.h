@@ -9,7 +9,8 @@
  *
  * Every call returns 0 or a count, or a negative FSIF_E*. Calls block until the answer is there, at
  * most as long as fsif_client_options.timeout_ms (-FSIF_ETIMEDOUT). -FSIF_EIO: the session ended
- * while the call ran, whether it was carried out is not known; -FSIF_EPROTO: it had ended before.
+ * while the call ran, whether it was carried out is not known; -FSIF_EPROTO: it had ended before
+ * (fsif_reconnect() begins another).
  */
 
 #include <stddef.h>
@@ -32,7 +33,7 @@ struct fsif_client_options {
     size_t size;            /* sizeof(struct fsif_client_options) */
     int timeout_ms;         /* of connecting and of each blocking call; < 0: none. Default 30000 */
     uint32_t dialects;      /* FSIF_DIALECT_BIT set to offer; 0: all */
-    uint32_t max_calls;     /* shared pages for data, 1 .. slots; 0: one for each slot */
+    uint32_t max_calls;     /* requests under way at once, 1 .. slots; 0: one for each slot */
     const char *plugin_dir; /* as fsif_registry_create() */
     const struct fsif_hooks *hooks; /* may be NULL; outlives the client */
     /* An already connected session instead of an address (loop, own transports); both or neither.
@@ -43,6 +44,10 @@ struct fsif_client_options {
      * the client. NULL: plugins of plugin_dir. Not with fsif_connect() in several threads at once.
      */
     struct fsif_registry *registry;
+    uint32_t
+        ring_pages; /* 1, 2, 4, 8 or 16, for 64 slots each; more than 1: dialect 2 only. 0: 1 */
+    uint32_t call_pages; /* dialect 2: shared pages of each request, 1 .. 6; 0: 6, or 2, or 1 where
+                            so many cannot be shared */
 };
 
 /** fsif_client_options_init - fill in the defaults; call it first */
@@ -69,6 +74,23 @@ int fsif_connect(const char *address, const char *export_name,
  * Open files of the session are closed by the backend. NULL is ignored.
  */
 void fsif_disconnect(struct fsif_client *cl);
+
+/**
+ * fsif_reconnect - give the client a new session on the same address and export
+ *
+ * For a client whose backend went away (calls return -FSIF_EIO and then -FSIF_EPROTO); a session
+ * that still runs is ended first. Calls under way in other threads complete with -FSIF_EIO: whether
+ * they were carried out is not known, and nothing is sent again. Handles and directories of the
+ * earlier session are -FSIF_ESTALE from now on; open anew by name. (Their numbers come round after
+ * 32767 sessions.) What fsif_get_limits() tells may be different. The descriptor of
+ * fsif_client_fd() stays the same. The time-out is that of fsif_connect().
+ *
+ * Return:  0; the errors of fsif_connect(), then every call is -FSIF_EPROTO, and fsif_reconnect()
+ *          may be tried again; -FSIF_EOPNOTSUPP the client was made with options.session;
+ *          -FSIF_EBUSY another thread is at it; -FSIF_EDEADLK inside a done callback
+ * Threads: any, but not while another calls fsif_get_limits()
+ */
+int fsif_reconnect(struct fsif_client *cl);
 
 /** fsif_shutdown - complete every call under way with -FSIF_EIO; later ones get -FSIF_EPROTO */
 void fsif_shutdown(struct fsif_client *cl);
