@@ -218,6 +218,10 @@ int ldir_put(struct ldir *d);
 struct ldir *ldir_free(struct ldir *d);
 /* Whether a name that a backend sent is one component. */
 int name_is_safe(const char *name);
+struct stat;
+/* Open a file or directory to read, never waiting for one that takes its place. @out: the
+ * descriptor; -1 if it is neither, which is in @st. @follow: links. Return: 0; an errno */
+int local_open(int dirfd, const char *name, int follow, struct stat *st, int *out);
 
 /* --- mode.c --- */
 

@@ -2,8 +2,11 @@
 #define _GNU_SOURCE
 #include "cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -51,4 +54,32 @@ int name_is_safe(const char *name)
 {
     return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
            strcmp(name, "..") != 0 && strlen(name) <= FSIF_NAME_MAX;
+}
+
+/* Looks before, so that a FIFO's writer or a tape is left alone, and after, at what it really is.
+ */
+int local_open(int dirfd, const char *name, int follow, struct stat *st, int *out)
+{
+    int fd;
+
+    *out = -1;
+    if (fstatat(dirfd, name, st, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+        return errno;
+    if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+        return 0;
+    fd = openat(dirfd, name,
+                O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    if (fd < 0)
+        return errno;
+    if (fstat(fd, st) != 0) {
+        int err = errno;
+
+        close(fd);
+        return err;
+    }
+    if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))
+        *out = fd;
+    else
+        close(fd);
+    return 0;
 }

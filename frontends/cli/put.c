@@ -243,43 +243,22 @@ static void put_dir(struct put_job *j, int fd, const struct stat *st)
     leave_dir(p, d);
 }
 
-/* Open what it is, looking before and after: a FIFO put there meanwhile must not block us. */
-static int open_entry(struct put_job *j, struct stat *st)
-{
-    int fd;
-
-    if (fstatat(at(j), j->name, st, j->follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
-        return -errno;
-    if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-        return 0;
-    fd = openat(at(j), j->name,
-                O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (j->follow ? 0 : O_NOFOLLOW));
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, st) != 0) {
-        int err = -errno;
-
-        close(fd);
-        return err;
-    }
-    return fd;
-}
-
 static void put_one(struct put_job *j, void *buf)
 {
     struct stat st;
-    int fd = open_entry(j, &st);
+    int fd;
+    int err = local_open(at(j), j->name, j->follow, &st, &fd);
 
-    if (fd < 0) {
-        local_failed(j, -fd);
-    } else if (S_ISDIR(st.st_mode)) {
-        put_dir(j, fd, &st);
-    } else if (S_ISREG(st.st_mode)) {
-        put_file(j, fd, &st, buf);
-        close(fd);
-    } else {
+    if (err != 0) {
+        local_failed(j, err);
+    } else if (fd < 0) {
         skipped(j, S_ISLNK(st.st_mode) ? "a symbolic link (-L follows)"
                                        : "neither a file nor a directory");
+    } else if (S_ISDIR(st.st_mode)) {
+        put_dir(j, fd, &st);
+    } else {
+        put_file(j, fd, &st, buf);
+        close(fd);
     }
 }
 
@@ -312,10 +291,13 @@ static uint64_t local_size(int dirfd, const char *name, int follow)
         return (uint64_t)st.st_size;
     if (!S_ISDIR(st.st_mode))
         return 0;
-    fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
     stream = fd < 0 ? NULL : fdopendir(fd);
-    if (stream == NULL)
+    if (stream == NULL) {
+        if (fd >= 0)
+            close(fd);
         return 0;
+    }
     while ((e = readdir(stream)) != NULL && !cli_interrupted) {
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             total += local_size(fd, e->d_name, 0);

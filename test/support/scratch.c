@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,4 +38,15 @@ const char *scratch_path(char *out, size_t size, const char *dir, const char *na
     if (n < 0 || (size_t)n >= size)
         abort();
     return out;
+}
+
+int count_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
 }

@@ -15,4 +15,7 @@ void scratch_remove(const char *path);
 /** scratch_path - write "@dir/@name" to @out and return it */
 const char *scratch_path(char *out, size_t size, const char *dir, const char *name);
 
+/** count_fds - the open descriptors of this process, and one */
+int count_fds(void);
+
 #endif

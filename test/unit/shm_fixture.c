@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <fsif/host.h>
 #include <fsif/shm.h>
-#include "scratch.h"
 #include "shm_fixture.h"
 
 const struct fsif_transport *const t = &fsif_transport_shm;
@@ -18,17 +16,6 @@ struct fsif_session *front, *back;
 unsigned char *mem;
 uint32_t grefs[PAGES];
 static int fds_before;
-
-int count_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
 
 static struct fsif_session *shm_import(struct fsif_peer *p)
 {

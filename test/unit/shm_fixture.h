@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <fsif/dict.h>
 #include <fsif/transport.h>
+#include "scratch.h"
 
 #define PAGES 8u
 
@@ -21,9 +22,6 @@ void shm_setup(void);
 
 /** shm_teardown - closes everything; no descriptor may be left */
 void shm_teardown(void);
-
-/** count_fds - the descriptors of this process */
-int count_fds(void);
 
 /** shm_raw_backend - a session whose frontend is the plain socket @sock, for packets that ours
  * never sends */

@@ -16,7 +16,6 @@
 #include <fsif/error.h>
 #include <fsif/op.h>
 #include "parts.h"
-#include "scratch.h"
 #include "shm_fixture.h"
 
 #define MAX_PAGES 512u
