@@ -202,7 +202,7 @@ static void write_offer(const struct pair *p, struct fsif_dict *offer)
                            .features = FSIF_FEATURE_ERRNO,
                            .pages = p->pages,
                            .ring_pages = 1,
-                           .ring_gref = p->grefs[0]};
+                           .ring_grefs = {p->grefs[0]}};
 
     strcpy(o.export_name, p->export);
     ck_assert_int_eq(fsif_offer_write(&o, offer), 0);
@@ -242,7 +242,7 @@ static int serve_offer(struct pair *p)
     if (ret == 0)
         ret = xen->session_accept_memory(p->back, &text, 1024);
     if (ret == 0)
-        ret = xen->map(p->back, &offer.ring_gref, 1, &p->ring);
+        ret = xen->map(p->back, offer.ring_grefs, 1, &p->ring);
     choice.status = ret;
     if (fsif_choice_write(&choice, &text) == 0)
         (void)xen->session_answer(p->back, &text, ret == 0);
