@@ -58,22 +58,15 @@ void fsi_self_init(struct fsi_self *self)
     self->may_chown = has_chown();
 }
 
-static int has_id(const struct fsi_ids *set, uint32_t id)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (set->ids[i] == id)
-            return 1;
-    return 0;
-}
-
 /* Whether somebody else than the daemon's own uid may come in. */
 static int admits_others(const struct fsi_export *e, const struct fsi_self *self)
 {
-    if (e->gids.n)
-        return 1;
-    for (size_t i = 0; i < e->uids.n; i++)
-        if (e->uids.ids[i] != self->uid)
+    for (size_t i = 0; i < e->allowed.n; i++) {
+        const struct fsi_allow *a = &e->allowed.entries[i];
+
+        if (a->kind == FSI_ALLOW_GID || (a->kind == FSI_ALLOW_UID && a->id != self->uid))
             return 1;
+    }
     return 0;
 }
 
@@ -99,17 +92,17 @@ int fsi_export_check(const struct fsi_export *e, const struct fsi_self *self, st
 {
     if (!e->source)
         return fsi_fail(err, -FSIF_EINVAL, "export '%s' has no source", e->name);
-    if (has_id(&e->uids, self->overflow_uid))
+    if (fsi_allow_has(&e->allowed, FSI_ALLOW_UID, self->overflow_uid))
         return fsi_fail(err, -FSIF_EINVAL,
                         "export '%s': uid %u stands for every user of another namespace and "
                         "cannot be allowed",
                         e->name, self->overflow_uid);
-    if (has_id(&e->gids, self->overflow_gid))
+    if (fsi_allow_has(&e->allowed, FSI_ALLOW_GID, self->overflow_gid))
         return fsi_fail(err, -FSIF_EINVAL,
                         "export '%s': gid %u stands for every group of another namespace and "
                         "cannot be allowed",
                         e->name, self->overflow_gid);
-    if (!e->uids.n && !e->gids.n && !e->domids.n && !e->uuids.n && self->uid == self->overflow_uid)
+    if (!e->allowed.n && !e->settled && self->uid == self->overflow_uid)
         return fsi_fail(err, -FSIF_EINVAL,
                         "export '%s': nobody could use it, because the daemon's own uid %u stands "
                         "for every user of another namespace; name others with allow-uid",
@@ -166,47 +159,120 @@ int fsi_export_open(struct fsi_export *e, struct fsif_registry *registry, struct
     return try_store(e, registry, err);
 }
 
-static int gid_allowed(const struct fsi_export *e, const struct fsi_self *self, uint32_t gid)
+static int by_default(const struct fsi_export *e)
 {
-    return gid != FSIF_CREDENTIAL_UNKNOWN && gid != self->overflow_gid && has_id(&e->gids, gid);
+    return !e->settled && !fsi_allow_any(&e->allowed, FSI_ALLOW_UID) &&
+           !fsi_allow_any(&e->allowed, FSI_ALLOW_GID);
 }
 
-/* There is no default: a domain that no list names uses nothing. */
-static int domain_allowed(const struct fsi_export *e, const struct fsif_credentials *peer)
+int fsi_export_settle(struct fsi_export *e, const struct fsi_self *self, struct fsi_error *err)
+{
+    const struct fsi_allow own = {.kind = FSI_ALLOW_UID, .id = self->uid};
+    int rc = 0;
+
+    if (by_default(e) && self->uid != self->overflow_uid)
+        rc = fsi_allow_add(&e->allowed, &own, err);
+    e->settled = 1;
+    return rc < 0 ? rc : 0;
+}
+
+static int in_group(const struct fsif_credentials *peer, const struct fsi_self *self, uint32_t gid)
+{
+    uint32_t n = peer->ngroups < FSIF_CREDENTIAL_GROUPS ? peer->ngroups : FSIF_CREDENTIAL_GROUPS;
+
+    if (gid == self->overflow_gid || gid == FSIF_CREDENTIAL_UNKNOWN)
+        return 0;
+    if (peer->gid == gid)
+        return 1;
+    for (uint32_t i = 0; i < n; i++)
+        if (peer->groups[i] == gid)
+            return 1;
+    return 0;
+}
+
+static int matches(const struct fsi_allow *a, const struct fsi_self *self,
+                   const struct fsif_credentials *peer)
 {
     static const uint8_t unknown[sizeof(peer->uuid)];
 
-    if (has_id(&e->domids, peer->domid))
-        return 1;
-    if (!memcmp(peer->uuid, unknown, sizeof(unknown)))
+    if (peer->kind == FSIF_CREDENTIAL_DOMAIN) {
+        if (a->kind == FSI_ALLOW_DOMID)
+            return a->id == peer->domid;
+        return a->kind == FSI_ALLOW_UUID && memcmp(peer->uuid, unknown, sizeof(unknown)) != 0 &&
+               !memcmp(a->uuid, peer->uuid, sizeof(peer->uuid));
+    }
+    if (a->kind == FSI_ALLOW_UID)
+        return a->id == peer->uid;
+    return a->kind == FSI_ALLOW_GID && in_group(peer, self, a->id);
+}
+
+/* A peer whose own uid means nothing here is nobody, whatever its groups are. */
+static int is_somebody(const struct fsi_self *self, const struct fsif_credentials *peer)
+{
+    if (peer->kind == FSIF_CREDENTIAL_USER)
+        return peer->uid != FSIF_CREDENTIAL_UNKNOWN && peer->uid != self->overflow_uid;
+    return peer->kind == FSIF_CREDENTIAL_DOMAIN;
+}
+
+/* 0 is no limit but for handles, which always have one. */
+static uint64_t stricter(uint64_t a, uint64_t b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    return a < b ? a : b;
+}
+
+static void put_terms(const struct fsi_export *e, const struct fsi_terms *entry, int first,
+                      struct fsi_terms *out)
+{
+    struct fsi_terms t = {
+        .read_only = e->read_only || (entry && entry->read_only),
+        .max_handles = entry && entry->max_handles ? entry->max_handles : e->max_handles,
+        .max_nodes = entry && entry->max_nodes ? entry->max_nodes : e->max_nodes,
+        .max_bytes = entry && entry->max_bytes ? entry->max_bytes : e->max_bytes,
+    };
+
+    if (!first) {
+        t.read_only |= out->read_only;
+        t.max_handles = (uint32_t)stricter(t.max_handles, out->max_handles);
+        t.max_nodes = (uint32_t)stricter(t.max_nodes, out->max_nodes);
+        t.max_bytes = stricter(t.max_bytes, out->max_bytes);
+    }
+    *out = t;
+}
+
+/* There is no default for domains: one that no entry names uses nothing. */
+int fsi_export_terms(const struct fsi_export *e, const struct fsi_self *self,
+                     const struct fsif_credentials *peer, struct fsi_terms *out)
+{
+    struct fsi_terms terms = {0};
+    uint32_t best = 0; /* 1: by a group; 2: by itself */
+
+    if (!is_somebody(self, peer))
         return 0;
-    for (size_t i = 0; i < e->uuids.n; i++)
-        if (!memcmp(e->uuids.uuids[i], peer->uuid, sizeof(peer->uuid)))
-            return 1;
-    return 0;
+    if (peer->kind == FSIF_CREDENTIAL_USER && by_default(e) && peer->uid == self->uid) {
+        put_terms(e, NULL, 1, &terms);
+        best = 2;
+    }
+    for (size_t i = 0; i < e->allowed.n; i++) {
+        const struct fsi_allow *a = &e->allowed.entries[i];
+        uint32_t rank = a->kind == FSI_ALLOW_GID ? 1 : 2;
+
+        if (rank < best || !matches(a, self, peer))
+            continue;
+        put_terms(e, &a->terms, rank > best, &terms);
+        best = rank;
+    }
+    terms.read_only |= peer->read_only;
+    if (out)
+        *out = terms;
+    return best > 0;
 }
 
 int fsi_export_allows(const struct fsi_export *e, const struct fsi_self *self,
                       const struct fsif_credentials *peer)
 {
-    uint32_t n = peer->ngroups < FSIF_CREDENTIAL_GROUPS ? peer->ngroups : FSIF_CREDENTIAL_GROUPS;
-
-    if (peer->kind == FSIF_CREDENTIAL_DOMAIN)
-        return domain_allowed(e, peer);
-    /* A peer whose own uid means nothing here is nobody, whatever its groups are. */
-    if (peer->kind != FSIF_CREDENTIAL_USER || peer->uid == FSIF_CREDENTIAL_UNKNOWN ||
-        peer->uid == self->overflow_uid)
-        return 0;
-    if (!e->uids.n && !e->gids.n)
-        return peer->uid == self->uid;
-    if (has_id(&e->uids, peer->uid))
-        return 1;
-    if (gid_allowed(e, self, peer->gid))
-        return 1;
-    for (uint32_t i = 0; i < n; i++)
-        if (gid_allowed(e, self, peer->groups[i]))
-            return 1;
-    return 0;
+    return fsi_export_terms(e, self, peer, NULL);
 }
 
 void fsi_export_owner(const struct fsi_export *e, const struct fsi_self *self,
@@ -226,6 +292,15 @@ void fsi_export_owner(const struct fsi_export *e, const struct fsi_self *self,
     if (out->uid == self->uid && (out->gid == self->gid || !self->may_chown))
         return;
     out->map = FSIF_MAP_OWNER;
+}
+
+const struct fsi_export *fsi_exports_after(const struct fsi_export *exports, size_t n,
+                                           const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(exports[i].name, name) > 0)
+            return &exports[i];
+    return NULL;
 }
 
 const struct fsi_export *fsi_exports_find(const struct fsi_export *exports, size_t n,
@@ -265,15 +340,16 @@ unsigned fsi_exports_page(const struct fsi_export *exports, size_t n, const stru
     char value[FSIF_EXPORT_NAME_MAX + 8];
     unsigned count = 0;
     uint32_t more = 0;
+    struct fsi_terms terms;
 
     fsif_dict_init(answer);
     fsif_dict_put_u32(answer, "status", 0);
     for (size_t i = 0; i < n && !more; i++) {
-        if (strcmp(exports[i].name, after) <= 0 || !fsi_export_allows(&exports[i], self, peer))
+        if (strcmp(exports[i].name, after) <= 0 ||
+            !fsi_export_terms(&exports[i], self, peer, &terms))
             continue;
         snprintf(key, sizeof(key), "export-%u", count);
-        snprintf(value, sizeof(value), "%s %s", exports[i].name,
-                 exports[i].read_only ? "ro" : "rw");
+        snprintf(value, sizeof(value), "%s %s", exports[i].name, terms.read_only ? "ro" : "rw");
         if (count == PAGE_MAX ||
             answer->used + sizeof(key) + sizeof(value) + PAGE_ROOM > FSIF_DICT_MAX)
             more = 1;

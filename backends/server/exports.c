@@ -9,8 +9,6 @@
 
 #define DEFAULT_HANDLES 1024u
 #define MAX_HANDLES 65536u
-#define MAX_IDS 65536u
-#define MAX_DOMID 32751u /* what Xen has beyond are no domains */
 
 enum key {
     KEY_SOURCE,
@@ -88,52 +86,20 @@ static int set_source(struct fsi_export *e, const char *value, struct fsi_error 
     return e->source ? 0 : fsi_fail(err, -FSIF_ENOMEM, "out of memory");
 }
 
-static int add_id(struct fsi_ids *set, uint32_t id, struct fsi_error *err)
-{
-    if (set->n == MAX_IDS)
-        return fsi_fail(err, -FSIF_EINVAL, "more than %u ids are allowed", MAX_IDS);
-    uint32_t *ids = realloc(set->ids, (set->n + 1) * sizeof(*ids));
-    if (!ids)
-        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
-    set->ids = ids;
-    set->ids[set->n++] = id;
-    return 0;
-}
-
-static int add_uuid(struct fsi_uuids *set, const uint8_t uuid[16], struct fsi_error *err)
-{
-    if (set->n == MAX_IDS)
-        return fsi_fail(err, -FSIF_EINVAL, "more than %u ids are allowed", MAX_IDS);
-    uint8_t(*uuids)[16] = realloc(set->uuids, (set->n + 1) * sizeof(*uuids));
-    if (!uuids)
-        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
-    set->uuids = uuids;
-    memcpy(uuids[set->n++], uuid, sizeof(*uuids));
-    return 0;
-}
-
-/* A domain's id, which is another domain's when this one is gone, or its UUID, which stays. */
-static int add_domain(struct fsi_export *e, const char *word, struct fsi_error *err)
-{
-    uint8_t uuid[16];
-    uint32_t id;
-
-    if (!fsi_parse_u32(word, 0, MAX_DOMID, &id))
-        return add_id(&e->domids, id, err);
-    if (!fsi_parse_uuid(word, uuid))
-        return add_uuid(&e->uuids, uuid, err);
-    return fsi_fail(err, -FSIF_EINVAL, "'%s' is neither the id of a domain nor a UUID", word);
-}
-
 static int add_allowed(struct fsi_export *e, const char *word, enum key key, struct fsi_error *err)
 {
-    uint32_t id;
+    struct fsi_allow a = {.kind = key == KEY_ALLOW_GID ? FSI_ALLOW_GID : FSI_ALLOW_UID};
     int rc;
 
     if (key == KEY_ALLOW_DOMAIN)
-        return add_domain(e, word, err);
-    rc = key == KEY_ALLOW_GID ? fsi_parse_gid(word, &id, err) : fsi_parse_uid(word, &id, err);
-    return rc ? rc : add_id(key == KEY_ALLOW_GID ? &e->gids : &e->uids, id, err);
+        rc = fsi_allow_domain(word, &a, err);
+    else if (key == KEY_ALLOW_GID)
+        rc = fsi_parse_gid(word, &a.id, err);
+    else
+        rc = fsi_parse_uid(word, &a.id, err);
+    if (!rc)
+        rc = fsi_allow_add(&e->allowed, &a, err);
+    return rc < 0 ? rc : 0;
 }
 
 /* One or more ids, separated by blanks. */
@@ -241,6 +207,29 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
     return -FSIF_ENOENT;
 }
 
+int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *err)
+{
+    static const enum key changeable[] = {KEY_RO,   KEY_MAP,   KEY_SETID,  KEY_XDEV,
+                                          KEY_SIZE, KEY_NODES, KEY_HANDLES};
+    char key[16];
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : strlen(text);
+
+    for (size_t i = 0; i < sizeof(changeable) / sizeof(changeable[0]); i++) {
+        const char *name = keys[changeable[i]].name;
+
+        if (len != strlen(name) || strncmp(text, name, len) != 0)
+            continue;
+        snprintf(key, sizeof(key), "%s", name);
+        e->seen_ &= ~(1u << changeable[i]);
+        return fsi_export_set(e, key, equals ? equals + 1 : NULL, err);
+    }
+    return fsi_fail(err, -FSIF_EINVAL,
+                    "'%.*s' cannot be changed: ro, map, setid, xdev, size, nodes and handles can, "
+                    "and who may use it with allow and deny",
+                    (int)len, text);
+}
+
 int fsi_export_split(const char *text, char name[FSIF_EXPORT_NAME_MAX + 1], const char **rest,
                      struct fsi_error *err)
 {
@@ -312,10 +301,7 @@ void fsi_export_fini(struct fsi_export *e)
     if (e->root_fd >= 0)
         close(e->root_fd);
     free(e->source);
-    free(e->uids.ids);
-    free(e->gids.ids);
-    free(e->domids.ids);
-    free(e->uuids.uuids);
+    fsi_allow_fini(&e->allowed);
     memset(e, 0, sizeof(*e));
     e->root_fd = -1;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <fsif/host.h>
 #include <fsif/negotiate.h>
+#include "allow.h"
 #include "text.h"
 
 #define FSI_MAX_EXPORTS 16384u
@@ -19,25 +20,12 @@ enum fsi_map {
     FSI_MAP_IDS = 2, /* map_uid and map_gid */
 };
 
-struct fsi_ids {
-    uint32_t *ids;
-    size_t n;
-};
-
-/* Xen UUIDs of 16 bytes each */
-struct fsi_uuids {
-    uint8_t (*uuids)[16];
-    size_t n;
-};
-
 struct fsi_export {
     char name[FSIF_EXPORT_NAME_MAX + 1];
     char store[32];
-    char *source;        /* posix: the directory; others: the store's words */
-    struct fsi_ids uids; /* allowed; both empty: the daemon's own uid */
-    struct fsi_ids gids;
-    struct fsi_ids domids; /* Xen domains, by id and by UUID; never one by default */
-    struct fsi_uuids uuids;
+    char *source;                  /* posix: the directory; others: the store's words */
+    struct fsi_allow_list allowed; /* no uid and no gid: the daemon's own uid, unless settled */
+    uint32_t settled;              /* what the default allows stands in the list */
     uint32_t read_only;
     uint32_t setid;
     uint32_t xdev;
@@ -76,6 +64,15 @@ void fsi_export_fini(struct fsi_export *e);
 int fsi_export_set(struct fsi_export *e, const char *key, const char *value, struct fsi_error *err);
 
 /**
+ * fsi_export_change - set a key of an export that is served
+ *
+ * @text: KEY or KEY=VALUE; not the source, and not who may use it
+ *
+ * Return: as fsi_export_set()
+ */
+int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *err);
+
+/**
  * fsi_export_split - read `NAME=SOURCE[,KEY[=VALUE]...]`
  *
  * In SOURCE and VALUE `\,` is a comma and `\\` a backslash.
@@ -100,7 +97,26 @@ int fsi_export_check(const struct fsi_export *e, const struct fsi_self *self,
  */
 int fsi_export_open(struct fsi_export *e, struct fsif_registry *registry, struct fsi_error *err);
 
-/** fsi_export_allows - Return: 1 if the peer may use the export, else 0 */
+/**
+ * fsi_export_settle - put the user whom the default allows into the list, so that what is allowed
+ * and denied from now on changes nothing for anybody else. Return: 0; -FSIF_ENOMEM
+ */
+int fsi_export_settle(struct fsi_export *e, const struct fsi_self *self, struct fsi_error *err);
+
+/**
+ * fsi_export_terms - may the peer use the export, and how?
+ *
+ * An entry for a user counts before one for a group; of several, the strictest. What an entry says
+ * of limits stands in place of the export's; read-only is what either says.
+ *
+ * @out: NULL, or receives what holds for the peer
+ *
+ * Return: 1 if the peer may, else 0
+ */
+int fsi_export_terms(const struct fsi_export *e, const struct fsi_self *self,
+                     const struct fsif_credentials *peer, struct fsi_terms *out);
+
+/** fsi_export_allows - the same without terms. Return: 1 or 0 */
 int fsi_export_allows(const struct fsi_export *e, const struct fsi_self *self,
                       const struct fsif_credentials *peer);
 
@@ -123,6 +139,10 @@ unsigned fsi_exports_page(const struct fsi_export *exports, size_t n, const stru
 /** fsi_exports_any - whether there is any export that the peer may use. Return: 1 or 0 */
 int fsi_exports_any(const struct fsi_export *exports, size_t n, const struct fsi_self *self,
                     const struct fsif_credentials *peer);
+
+/** fsi_exports_after - the first behind @name in the order of names. Return: NULL: there is none */
+const struct fsi_export *fsi_exports_after(const struct fsi_export *exports, size_t n,
+                                           const char *name);
 
 /** fsi_exports_find - by name, among sorted exports. Return: NULL if there is none */
 const struct fsi_export *fsi_exports_find(const struct fsi_export *exports, size_t n,

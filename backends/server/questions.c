@@ -36,13 +36,14 @@ void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const ch
 }
 
 /* The same answer whether there is no such export or the peer may not use it. */
-static const struct fsi_export *look_up(struct fsi_worker *w, const char *name)
+static const struct fsi_export *look_up(struct fsi_worker *w, const char *name,
+                                        struct fsi_terms *terms)
 {
     struct fsi_supervisor *sv = w->supervisor;
     const struct fsi_export *e =
         fsi_exports_find(sv->options->exports, sv->options->nexports, name);
 
-    if (e && fsi_export_allows(e, &sv->self, &w->who))
+    if (e && fsi_export_terms(e, &sv->self, &w->who, terms))
         return e;
     fsi_worker_log(w, FSIF_LOG_WARNING, "denied", name, e ? "not allowed" : "no such export");
     return NULL;
@@ -50,7 +51,8 @@ static const struct fsi_export *look_up(struct fsi_worker *w, const char *name)
 
 int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
 {
-    const struct fsi_export *e = look_up(w, name);
+    struct fsi_terms terms;
+    const struct fsi_export *e = look_up(w, name, &terms);
     struct fsi_opening opening;
     struct fsif_dict answer;
     int rc;
@@ -63,12 +65,12 @@ int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
         strcpy(opening.store, e->store);
         if (e->root_fd < 0)
             snprintf(opening.source, sizeof(opening.source), "%s", e->source);
-        opening.max_handles = e->max_handles;
-        opening.config.read_only = e->read_only;
+        opening.max_handles = terms.max_handles;
+        opening.config.read_only = terms.read_only;
         opening.config.setid = e->setid;
         opening.config.xdev = e->xdev;
-        opening.config.max_bytes = e->max_bytes;
-        opening.config.max_nodes = e->max_nodes;
+        opening.config.max_bytes = terms.max_bytes;
+        opening.config.max_nodes = terms.max_nodes;
         fsi_export_owner(e, &w->supervisor->self, &w->who, &opening.config);
     }
     rc = fsi_opening_write(&opening, &answer);

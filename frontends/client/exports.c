@@ -43,6 +43,23 @@ static int append(struct export_list *l, const char *value)
     return 0;
 }
 
+/* Exports of a page, however they are numbered. */
+static uint32_t count_exports(const struct fsif_dict *answer)
+{
+    static const char key[] = "export-";
+    const char *p = answer->text;
+    const char *end = p + answer->used;
+    uint32_t count = 0;
+
+    while (p < end) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+        count += (size_t)(end - p) > sizeof(key) && memcmp(p, key, sizeof(key) - 1) == 0;
+        p = newline == NULL ? end : newline + 1;
+    }
+    return count;
+}
+
 /* One page. Return: 1 more follow; 0; an error. */
 static int take_page(struct export_list *l, const struct fsif_dict *answer)
 {
@@ -62,6 +79,8 @@ static int take_page(struct export_list *l, const struct fsif_dict *answer)
     }
     if (err != -FSIF_ENOENT || i == 0)
         return err;
+    if (count_exports(answer) != i - 1)
+        return -FSIF_EPROTO;
     err = fsif_dict_get_u32(answer, "more", 0, 1, &more);
     if (err < 0 && err != -FSIF_ENOENT)
         return -FSIF_EPROTO;
@@ -87,6 +106,9 @@ static int fetch(const struct fsif_transport *t, struct fsif_session *s, uint64_
             err = take_page(l, &keys[1]);
     } while (err > 0);
     free(keys);
+    /* The backend was reached: where there is no list there is no export. */
+    if (err == -FSIF_ENOENT)
+        return 0;
     return err == -FSIF_EPIPE ? -FSIF_ECONNREFUSED : err;
 }
 

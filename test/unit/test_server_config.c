@@ -54,9 +54,10 @@ START_TEST(test_command_line)
     ck_assert_uint_eq(options.exports[0].read_only, 0);
     ck_assert_uint_eq(options.exports[0].map, FSI_MAP_PEER);
     ck_assert_uint_eq(options.exports[1].read_only, 1);
-    ck_assert_uint_eq(options.exports[1].uids.n, 2);
-    ck_assert_uint_eq(options.exports[1].uids.ids[1], 7);
-    ck_assert_uint_eq(options.exports[1].gids.ids[0], 8);
+    ck_assert_uint_eq(options.exports[1].allowed.n, 3);
+    ck_assert_uint_eq(options.exports[1].allowed.entries[1].id, 7);
+    ck_assert_uint_eq(options.exports[1].allowed.entries[2].kind, FSI_ALLOW_GID);
+    ck_assert_uint_eq(options.exports[1].allowed.entries[2].id, 8);
     ck_assert_uint_eq(options.max_sessions, 3);
     ck_assert_uint_eq(options.stop_timeout, 0);
     ck_assert_uint_eq(options.threads, 32);
@@ -266,8 +267,8 @@ START_TEST(test_config)
     ck_assert_uint_eq(options.nexports, 2);
     ck_assert_str_eq(options.exports[0].source, "/srv/a,b");
     ck_assert_uint_eq(options.exports[1].read_only, 1);
-    ck_assert_uint_eq(options.exports[1].uids.n, 4);
-    ck_assert_uint_eq(options.exports[1].uids.ids[2], 3);
+    ck_assert_uint_eq(options.exports[1].allowed.n, 4);
+    ck_assert_uint_eq(options.exports[1].allowed.entries[2].id, 3);
     ck_assert_uint_eq(options.exports[1].max_handles, 10);
 }
 END_TEST

@@ -194,12 +194,15 @@ static void peer_as(uid_t uid, gid_t gid, const gid_t *groups, size_t n,
 
         if (getuid() == 0 && (setgroups(n, groups) || setgid(gid) || setuid(uid)))
             _exit(1);
-        _exit(t->connect(address, 1000, &s) != 0);
+        if (t->connect(address, 1000, &s))
+            _exit(1);
+        pause();
     }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    ck_assert_int_eq(fsif_wait_fd(t->listener_fd(l), POLLIN, 1000), POLLIN);
+    ck_assert_int_eq(fsif_wait_fd(t->listener_fd(l), POLLIN, 10000), POLLIN);
     ck_assert_int_eq(t->accept(l, &p), 0);
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status));
     ck_assert_int_eq(t->peer_credentials(p, who), 0);
     t->peer_close(p);
     t->listener_close(l);
@@ -236,6 +239,29 @@ START_TEST(credentials)
     ck_assert_uint_eq(who.ngroups, FSIF_CREDENTIAL_GROUPS);
     for (uint32_t i = 0; i < FSIF_CREDENTIAL_GROUPS; i++)
         ck_assert_uint_eq(who.groups[i], 2000 + i);
+}
+END_TEST
+
+/* Peers that hung up while they waited are passed over. */
+START_TEST(gone_before_accept)
+{
+    struct fsif_listener *l;
+    struct fsif_session *s;
+    struct fsif_peer *p;
+
+    ck_assert_int_eq(t->listen(address, &l), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(t->connect(address, 1000, &s), 0);
+        t->close(s);
+    }
+    ck_assert_int_eq(t->accept(l, &p), -FSIF_EAGAIN);
+    ck_assert_int_eq(t->connect(address, 1000, &s), 0);
+    t->close(s);
+    ck_assert_int_eq(t->connect(address, 1000, &s), 0);
+    ck_assert_int_eq(t->accept(l, &p), 0);
+    t->peer_close(p);
+    t->close(s);
+    t->listener_close(l);
 }
 END_TEST
 
@@ -326,6 +352,7 @@ int main(void)
     tcase_add_test(c, only_ours_is_removed);
     tcase_add_test(c, bad_addresses);
     tcase_add_test(c, credentials);
+    tcase_add_test(c, gone_before_accept);
     tcase_add_test(c, export_needs_room);
     tcase_add_test(c, one_of_many);
     suite_add_tcase(suite, c);

@@ -61,7 +61,7 @@ int fsi_shm_connect(const char *address, int timeout_ms, struct fsif_session **o
     struct sockaddr_un a;
     struct fsif_session *s;
     int sock;
-    int ret = fsi_shm_socket_address(address, &a);
+    int ret = fsif_socket_address(address, &a);
 
     if (ret)
         return ret;

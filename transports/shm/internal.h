@@ -125,32 +125,6 @@ int fsi_shm_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
 int fsi_shm_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
                   int timeout_ms);
 
-/* --- socket_file.c: the socket's place in the file system --- */
-
-struct shm_socket_file {
-    char *path;
-    char *lock_path;
-    int lock_fd; /* -1: none */
-    int bound;
-    dev_t dev; /* of the socket that we bound */
-    ino_t ino;
-};
-
-/**
- * fsi_shm_socket_bind - bind @sock at a path
- *
- * Return: 0; -FSIF_EBUSY a live listener is there; -FSIF_EEXIST something that is no socket;
- *         -FSIF_ENAMETOOLONG; another -FSIF_E*. On error nothing of ours is left.
- */
-int fsi_shm_socket_bind(struct shm_socket_file *f, const char *path, int sock);
-
-/** fsi_shm_socket_remove - remove the socket if it is still ours, and free what @f holds */
-void fsi_shm_socket_remove(struct shm_socket_file *f);
-
-struct sockaddr_un;
-/** fsi_shm_socket_address - Return: 0; -FSIF_ENAMETOOLONG; -FSIF_EINVAL an empty path */
-int fsi_shm_socket_address(const char *path, struct sockaddr_un *out);
-
 /* --- listener.c --- */
 
 int fsi_shm_listen(const char *address, struct fsif_listener **out);

@@ -4,13 +4,14 @@
 #define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <fsif/error.h>
+#include <fsif/host.h>
 
 #include "internal.h"
 
@@ -24,7 +25,7 @@ struct fsif_listener {
     int sock;
     uint32_t overflow_uid;
     uint32_t overflow_gid;
-    struct shm_socket_file file;
+    struct fsif_socket_file file;
 };
 
 struct fsif_peer {
@@ -55,7 +56,7 @@ int fsi_shm_listen(const char *address, struct fsif_listener **out)
 {
     struct fsif_listener *l;
     struct sockaddr_un a;
-    int ret = fsi_shm_socket_address(address, &a);
+    int ret = fsif_socket_address(address, &a);
 
     if (ret)
         return ret;
@@ -70,7 +71,8 @@ int fsi_shm_listen(const char *address, struct fsif_listener **out)
         free(l);
         return ret;
     }
-    ret = fsi_shm_socket_bind(&l->file, address, l->sock);
+    /* Everybody may connect: who may use an export is decided by credentials. */
+    ret = fsif_socket_bind(&l->file, address, l->sock, 0666);
     if (ret) {
         close(l->sock);
         free(l);
@@ -133,16 +135,38 @@ static int identify(const struct fsif_listener *l, int sock, struct fsif_credent
     return peer_groups(l, sock, who);
 }
 
+/* Whoever hung up while it waited costs the caller nothing. */
+static int has_hung_up(int sock)
+{
+    struct pollfd p = {.fd = sock};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
+static int accept_live(const struct fsif_listener *l)
+{
+    for (int i = 0; i < BACKLOG; i++) {
+        int sock = accept4(l->sock, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (sock < 0 && errno == EINTR)
+            continue;
+        if (sock < 0)
+            return errno == ECONNABORTED ? -FSIF_EAGAIN : fsi_shm_last_error();
+        if (!has_hung_up(sock))
+            return sock;
+        close(sock);
+    }
+    return -FSIF_EAGAIN;
+}
+
 int fsi_shm_accept(struct fsif_listener *l, struct fsif_peer **out)
 {
     struct fsif_peer *p;
-    int sock, ret;
+    int sock = accept_live(l);
+    int ret;
 
-    do {
-        sock = accept4(l->sock, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    } while (sock < 0 && errno == EINTR);
     if (sock < 0)
-        return errno == ECONNABORTED ? -FSIF_EAGAIN : fsi_shm_last_error();
+        return sock;
     p = calloc(1, sizeof(*p));
     ret = p ? identify(l, sock, &p->who) : -FSIF_ENOMEM;
     if (ret) {
@@ -182,7 +206,7 @@ void fsi_shm_peer_close(struct fsif_peer *p)
 
 void fsi_shm_listener_close(struct fsif_listener *l)
 {
-    fsi_shm_socket_remove(&l->file);
+    fsif_socket_remove(&l->file);
     close(l->sock);
     free(l);
 }

@@ -105,7 +105,7 @@ struct fsif_export_info {
  *
  * @list: receives a malloc'd array for free(); NULL if there is none
  *
- * Return: count, or an error of fsif_connect()
+ * Return: count, 0 where the backend has no list; or an error of fsif_connect()
  */
 int fsif_exports(const char *address, const struct fsif_client_options *options,
                  struct fsif_export_info **list);

@@ -2,7 +2,7 @@
 #ifndef FSIF_HOST_H
 #define FSIF_HOST_H
 
-/* What libfsif needs of a POSIX host: plugins, addresses, errno, waiting and logs. */
+/* What libfsif needs of a POSIX host: plugins, addresses, errno, waiting, socket files and logs. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +92,38 @@ uint64_t fsif_now_ms(void);
  * Return: revents > 0; 0 at the time-out; a negative FSIF_E*. EINTR is waited through.
  */
 int fsif_wait_fd(int fd, short events, int timeout_ms);
+
+/* --- a unix socket's place in the file system --------------------------------------------- */
+
+struct sockaddr_un;
+
+/* A socket that was bound at a path. Fields are private. */
+struct fsif_socket_file {
+    char *path_;
+    char *lock_path_;
+    int lock_fd_; /* -1: none */
+    int bound_;
+    uint64_t dev_; /* of the socket that we bound */
+    uint64_t ino_;
+};
+
+/** fsif_socket_address - Return: 0; -FSIF_EINVAL empty; -FSIF_ENAMETOOLONG */
+int fsif_socket_address(const char *path, struct sockaddr_un *out);
+
+/**
+ * fsif_socket_bind - bind a SOCK_SEQPACKET socket at a path, in place of what a dead one left
+ *
+ * @mode: permissions of the socket, whatever the umask is
+ *
+ * PATH.lock is held until fsif_socket_remove().
+ *
+ * Return: 0; -FSIF_EBUSY a live listener is there; -FSIF_EEXIST something that is no socket;
+ *         -FSIF_ENAMETOOLONG; another -FSIF_E*. On error nothing of ours is left.
+ */
+int fsif_socket_bind(struct fsif_socket_file *f, const char *path, int sock, unsigned mode);
+
+/** fsif_socket_remove - remove the socket if it is still ours, and free what @f holds */
+void fsif_socket_remove(struct fsif_socket_file *f);
 
 /* --- logs --------------------------------------------------------------------------------- */
 
