@@ -36,6 +36,7 @@ const char fsi_usage[] =
     "      --slow-threshold MS   how long a request may hold up the next one (2)\n"
     "      --handshake-timeout S seconds a peer has to start its session (10)\n"
     "      --stop-timeout S      seconds for requests under way at SIGTERM (10)\n"
+    "      --control PATH        control socket for fsifctl (/run/fsif/control), or none\n"
     "  -h, --help                print this\n"
     "  -V, --version             print the version\n"
     "\n"
@@ -61,6 +62,7 @@ static const struct option long_options[] = {
     {"slow-threshold", required_argument, NULL, OPT_GLOBAL},
     {"handshake-timeout", required_argument, NULL, OPT_GLOBAL},
     {"stop-timeout", required_argument, NULL, OPT_GLOBAL},
+    {"control", required_argument, NULL, OPT_GLOBAL},
     {NULL, 0, NULL, 0},
 };
 

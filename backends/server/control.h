@@ -10,10 +10,12 @@
  * - message=hello transport, blob-0 .., max-pages, threads ...: first, once
  * - status=N ...: the answer to the request before
  * - message=drain: answer what is published, then end
+ * - message=figures: tell yours; a session that is served, one question at a time
  *
  * worker -> supervisor
  * - message=exports name=AFTER, message=export name=NAME: one request at a time
- * - message=serving: the handshake is over
+ * - message=serving dialect=N: the handshake is over
+ * - message=figures handles=N requests=N: the answer to the question
  * - message=report event=WORD reason=TEXT: for the log, where all sessions share one rate limit
  *
  * Neither side blocks in sending. The supervisor trusts nothing that a worker says: a worker that
@@ -82,6 +84,17 @@ int fsi_message_report(struct fsif_dict *message, const char *event, const char 
 /** fsi_message_ask - a worker's question about @name; "" is "from the start" of a listing */
 int fsi_message_ask(struct fsif_dict *message, const char *word, const char *name);
 
+/**
+ * fsi_message_put_bytes, fsi_message_get_bytes - bytes as hexadecimal digits, in parts NAME-0 ...
+ *
+ * @len: receives what there is; 0 if there is nothing of this name
+ *
+ * Return: 0; -FSIF_EINVAL no digits, or more than @size bytes; put: as fsif_dict_put()
+ */
+int fsi_message_put_bytes(struct fsif_dict *d, const char *name, const void *bytes, size_t len);
+int fsi_message_get_bytes(const struct fsif_dict *d, const char *name, void *bytes, size_t size,
+                          size_t *len);
+
 /* What a worker must know before it meets its peer. */
 struct fsi_hello {
     char transport[32];
@@ -100,6 +113,16 @@ struct fsi_hello {
 /** fsi_hello_write, fsi_hello_read - Return: 0; -FSIF_EINVAL */
 int fsi_hello_write(const struct fsi_hello *hello, struct fsif_dict *out);
 int fsi_hello_read(const struct fsif_dict *in, struct fsi_hello *out);
+
+/* How a session goes. */
+struct fsi_figures {
+    uint32_t handles;
+    uint64_t requests;
+};
+
+/** fsi_figures_write, fsi_figures_read - Return: 0; -FSIF_EINVAL */
+int fsi_figures_write(const struct fsi_figures *figures, struct fsif_dict *out);
+int fsi_figures_read(const struct fsif_dict *in, struct fsi_figures *out);
 
 /* How a worker opens an export: the supervisor's answer to message=export. */
 struct fsi_opening {

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "text.h"
 
-/* Bytes of the transport's blob in one value, as hexadecimal digits */
-#define BLOB_PART 120u
+/* Bytes in one value, as hexadecimal digits */
+#define BYTES_PART 120u
 
 int fsi_message_is(const struct fsif_dict *message, const char *word)
 {
@@ -61,21 +61,22 @@ static int get_u64(const struct fsif_dict *d, const char *key, uint64_t *v)
     return fsi_parse_u64(text, 0, UINT64_MAX, v);
 }
 
-static int put_blob(struct fsif_dict *d, const unsigned char *blob, size_t len)
+int fsi_message_put_bytes(struct fsif_dict *d, const char *name, const void *bytes, size_t len)
 {
+    const unsigned char *blob = bytes;
     static const char digits[] = "0123456789abcdef";
     char key[32];
-    char value[2 * BLOB_PART + 1];
+    char value[2 * BYTES_PART + 1];
     int rc = 0;
 
-    for (size_t from = 0; from < len && !rc; from += BLOB_PART) {
-        size_t n = len - from < BLOB_PART ? len - from : BLOB_PART;
+    for (size_t from = 0; from < len && !rc; from += BYTES_PART) {
+        size_t n = len - from < BYTES_PART ? len - from : BYTES_PART;
         for (size_t i = 0; i < n; i++) {
             value[2 * i] = digits[blob[from + i] >> 4];
             value[2 * i + 1] = digits[blob[from + i] & 15];
         }
         value[2 * n] = '\0';
-        snprintf(key, sizeof(key), "blob-%zu", from / BLOB_PART);
+        snprintf(key, sizeof(key), "%s-%zu", name, from / BYTES_PART);
         rc = fsif_dict_put(d, key, value);
     }
     return rc;
@@ -88,14 +89,16 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int get_blob(const struct fsif_dict *d, unsigned char *blob, size_t size, size_t *len)
+int fsi_message_get_bytes(const struct fsif_dict *d, const char *name, void *bytes, size_t size,
+                          size_t *len)
 {
+    unsigned char *blob = bytes;
     char key[32];
     char value[FSIF_DICT_VALUE_MAX + 1];
     size_t used = 0;
 
     for (unsigned part = 0;; part++) {
-        snprintf(key, sizeof(key), "blob-%u", part);
+        snprintf(key, sizeof(key), "%s-%u", name, part);
         int n = fsif_dict_get(d, key, value, sizeof(value));
         if (n < 0)
             break;
@@ -166,7 +169,7 @@ int fsi_hello_write(const struct fsi_hello *hello, struct fsif_dict *out)
     if (!rc)
         rc = put_numbers(out, hello_numbers, HELLO_NUMBERS, hello);
     if (!rc)
-        rc = put_blob(out, hello->blob, hello->blob_len);
+        rc = fsi_message_put_bytes(out, "blob", hello->blob, hello->blob_len);
     return rc ? -FSIF_EINVAL : 0;
 }
 
@@ -177,7 +180,24 @@ int fsi_hello_read(const struct fsif_dict *in, struct fsi_hello *out)
         fsif_dict_get(in, "transport", out->transport, sizeof(out->transport)) <= 0 ||
         get_numbers(in, hello_numbers, HELLO_NUMBERS, out) || !out->threads)
         return -FSIF_EINVAL;
-    return get_blob(in, out->blob, sizeof(out->blob), &out->blob_len);
+    return fsi_message_get_bytes(in, "blob", out->blob, sizeof(out->blob), &out->blob_len);
+}
+
+int fsi_figures_write(const struct fsi_figures *figures, struct fsif_dict *out)
+{
+    int rc;
+
+    fsi_message_simple(out, "figures");
+    rc = fsif_dict_put_u32(out, "handles", figures->handles);
+    return rc ? rc : put_u64(out, "requests", figures->requests);
+}
+
+int fsi_figures_read(const struct fsif_dict *in, struct fsi_figures *out)
+{
+    if (fsif_dict_get_u32(in, "handles", 0, UINT32_MAX, &out->handles) ||
+        get_u64(in, "requests", &out->requests))
+        return -FSIF_EINVAL;
+    return 0;
 }
 
 static const struct number opening_numbers[] = {

@@ -28,6 +28,7 @@ static const struct {
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 #define SEEN_LOG_LEVEL (1u << NUMBERS)
 #define SEEN_PLUGIN_DIR (1u << (NUMBERS + 1))
+#define SEEN_CONTROL (1u << (NUMBERS + 2))
 
 static uint32_t *number_at(struct fsi_options *o, size_t i)
 {
@@ -51,6 +52,7 @@ void fsi_options_fini(struct fsi_options *o)
     free(o->listen);
     free(o->exports);
     free(o->plugin_dir);
+    free(o->control);
     memset(o, 0, sizeof(*o));
 }
 
@@ -85,6 +87,19 @@ static int set_plugin_dir(struct fsi_options *o, const char *value, struct fsi_e
     return 0;
 }
 
+static int set_control(struct fsi_options *o, const char *value, struct fsi_error *err)
+{
+    char *path = strdup(value);
+
+    if (!path)
+        return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
+    free(o->control);
+    o->control = path;
+    if (!*value)
+        return fsi_fail(err, -FSIF_EINVAL, "control is the path of a socket, or none");
+    return 0;
+}
+
 static int first_time(struct fsi_options *o, uint32_t bit, const char *key, struct fsi_error *err)
 {
     if (o->seen_ & bit)
@@ -105,6 +120,10 @@ int fsi_options_set(struct fsi_options *o, const char *key, const char *value,
     if (!strcmp(key, "plugin-dir")) {
         rc = first_time(o, SEEN_PLUGIN_DIR, key, err);
         return rc ? rc : set_plugin_dir(o, value, err);
+    }
+    if (!strcmp(key, "control")) {
+        rc = first_time(o, SEEN_CONTROL, key, err);
+        return rc ? rc : set_control(o, value, err);
     }
     for (size_t i = 0; i < NUMBERS; i++) {
         if (strcmp(key, numbers[i].name) != 0)
@@ -142,8 +161,7 @@ int fsi_options_listen(struct fsi_options *o, const char *address, struct fsi_er
     return 0;
 }
 
-int fsi_options_export(struct fsi_options *o, const char *name, struct fsi_export **out,
-                       struct fsi_error *err)
+static int new_name(const struct fsi_options *o, const char *name, struct fsi_error *err)
 {
     if (!fsif_export_name_valid(name))
         return fsi_fail(err, -FSIF_EINVAL,
@@ -152,16 +170,60 @@ int fsi_options_export(struct fsi_options *o, const char *name, struct fsi_expor
                         name, FSIF_EXPORT_NAME_MAX);
     for (size_t i = 0; i < o->nexports; i++)
         if (!strcmp(o->exports[i].name, name))
-            return fsi_fail(err, -FSIF_EINVAL, "there are two exports '%s'", name);
+            return fsi_fail(err, -FSIF_EEXIST, "there are two exports '%s'", name);
     if (o->nexports == FSI_MAX_EXPORTS)
         return fsi_fail(err, -FSIF_EINVAL, "more than %u exports", FSI_MAX_EXPORTS);
+    return 0;
+}
+
+static int grow(struct fsi_options *o, struct fsi_error *err)
+{
     struct fsi_export *list = realloc(o->exports, (o->nexports + 1) * sizeof(*list));
+
     if (!list)
         return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
     o->exports = list;
-    *out = &list[o->nexports++];
+    return 0;
+}
+
+int fsi_options_export(struct fsi_options *o, const char *name, struct fsi_export **out,
+                       struct fsi_error *err)
+{
+    int rc = new_name(o, name, err);
+
+    if (!rc)
+        rc = grow(o, err);
+    if (rc)
+        return rc == -FSIF_EEXIST ? -FSIF_EINVAL : rc;
+    *out = &o->exports[o->nexports++];
     fsi_export_init(*out, name);
     return 0;
+}
+
+int fsi_options_insert(struct fsi_options *o, const struct fsi_export *e, struct fsi_error *err)
+{
+    size_t at = 0;
+    int rc = new_name(o, e->name, err);
+
+    if (!rc)
+        rc = grow(o, err);
+    if (rc)
+        return rc;
+    while (at < o->nexports && strcmp(o->exports[at].name, e->name) < 0)
+        at++;
+    memmove(&o->exports[at + 1], &o->exports[at], (o->nexports - at) * sizeof(*o->exports));
+    o->exports[at] = *e;
+    o->nexports++;
+    return 0;
+}
+
+void fsi_options_remove(struct fsi_options *o, struct fsi_export *e)
+{
+    size_t at = (size_t)(e - o->exports);
+
+    fsi_export_fini(e);
+    o->nexports--;
+    memmove(e, e + 1, (o->nexports - at) * sizeof(*e));
 }
 
 static int by_name(const void *a, const void *b)
@@ -176,7 +238,8 @@ int fsi_options_finish(struct fsi_options *o, struct fsi_error *err)
 {
     if (!o->nlisten)
         return fsi_fail(err, -FSIF_EINVAL, "no address to listen at: give one with -l");
-    if (!o->nexports)
+    /* With a control socket of its own a daemon may begin with nothing. */
+    if (!o->nexports && !o->control)
         return fsi_fail(err, -FSIF_EINVAL, "nothing to serve: give an export with -e");
     qsort(o->exports, o->nexports, sizeof(*o->exports), by_name);
     return 0;

@@ -26,6 +26,7 @@ struct fsi_options {
     struct fsi_export *exports; /* sorted by name once fsi_options_finish() ran */
     size_t nexports;
     char *plugin_dir; /* absolute; NULL: the installed one; "": none */
+    char *control;    /* path of the control socket; NULL: the usual one, if it can be; "none" */
     uint32_t log_level;
     uint32_t max_sessions;
     uint32_t max_sessions_per_peer;
@@ -62,6 +63,16 @@ int fsi_options_listen(struct fsi_options *o, const char *address, struct fsi_er
  */
 int fsi_options_export(struct fsi_options *o, const char *name, struct fsi_export **out,
                        struct fsi_error *err);
+
+/**
+ * fsi_options_insert - one more export while the daemon runs, in its place; owned from now on
+ *
+ * Return: 0; -FSIF_EEXIST; -FSIF_EINVAL bad name, too many; -FSIF_ENOMEM
+ */
+int fsi_options_insert(struct fsi_options *o, const struct fsi_export *e, struct fsi_error *err);
+
+/** fsi_options_remove - take one of the exports out and free it */
+void fsi_options_remove(struct fsi_options *o, struct fsi_export *e);
 
 /** fsi_options_finish - checks that need the whole: something to serve, somewhere to listen */
 int fsi_options_finish(struct fsi_options *o, struct fsi_error *err);

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static void describe(const struct fsif_credentials *who, char *out, size_t size)
+void fsi_worker_peer(const struct fsi_worker *w, char out[FSI_PEER_TEXT])
 {
+    const struct fsif_credentials *who = &w->who;
+    const size_t size = FSI_PEER_TEXT;
+
     if (who->kind == FSIF_CREDENTIAL_USER && who->uid == FSIF_CREDENTIAL_UNKNOWN)
         snprintf(out, size, "uid:unknown,pid:%d", who->pid);
     else if (who->kind == FSIF_CREDENTIAL_USER)
@@ -25,10 +28,10 @@ void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const ch
 {
     struct fsi_supervisor *sv = w->supervisor;
     char id[16];
-    char peer[64];
+    char peer[FSI_PEER_TEXT];
 
     snprintf(id, sizeof(id), "%u", w->session);
-    describe(&w->who, peer, sizeof(peer));
+    fsi_worker_peer(w, peer);
     fsif_log_limited(level <= FSIF_LOG_WARNING ? &sv->fault_log : &sv->peer_log, level, event,
                      "session", id, "transport", w->transport->name, "peer", peer, "export",
                      export_name, reason ? "reason" : (const char *)NULL, reason,

@@ -82,6 +82,7 @@ struct fsi_queue {
     struct fsif_shared_u32 asleep;  /* the watcher sleeps without a time-out */
     struct fsif_shared_u32 closing; /* enum fsi_close, or 0 */
     uint32_t sequence;              /* the ring's owner */
+    _Atomic uint64_t served;        /* written by the ring's owner, read by anybody */
     uint32_t drain_left;            /* the ring's owner: requests that a drain may still fetch */
 
     pthread_mutex_t lock;
@@ -177,6 +178,7 @@ static int execute(struct fsi_queue *q, struct thread *t)
 {
     uint32_t mine = WORD(t->number, ++q->sequence);
 
+    q->served++;
     fsi_store_seq(&q->word, mine);
     if (fsi_load_seq(&q->asleep))
         wake_watcher(q);
@@ -391,6 +393,11 @@ out:
     }
     *out = q;
     return 0;
+}
+
+uint64_t fsi_queue_served(struct fsi_queue *q)
+{
+    return q->served;
 }
 
 void fsi_queue_close(struct fsi_queue *q, enum fsi_close how)

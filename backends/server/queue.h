@@ -32,6 +32,9 @@ struct fsi_queue_config {
 /** fsi_queue_start - Return: 0; a negative FSIF_E* */
 int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **out);
 
+/** fsi_queue_served - requests carried out so far. Threads: any */
+uint64_t fsi_queue_served(struct fsi_queue *q);
+
 /** fsi_queue_close - any thread, any number of times; returns at once */
 void fsi_queue_close(struct fsi_queue *q, enum fsi_close how);
 

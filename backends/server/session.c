@@ -179,7 +179,7 @@ static int start_engine(struct fsi_session *s, const struct fsif_choice *choice)
 
     memset(&config, 0, sizeof(config));
     config.size = sizeof(config);
-    config.dialect = choice->dialect;
+    config.dialect = s->dialect = choice->dialect;
     config.features = choice->features;
     config.ring = s->ring;
     config.ring_pages = s->ring_pages;

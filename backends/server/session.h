@@ -22,6 +22,7 @@ struct fsi_session {
     struct fsif_store *store;
     void *ring;
     uint32_t ring_pages;
+    uint32_t dialect;
     uint32_t quirks; /* of the peer, as the transport found */
     void *state;     /* the engine's; a mapping of its own, which a successor could share */
     size_t state_size;

@@ -28,7 +28,7 @@
 #define ACCEPTS_AT_ONCE 16
 /* Above every number that a worker's own descriptors get. */
 #define PROGRAM_FD_MIN 32
-#define FDS_OF_DAEMON 64u
+#define FDS_OF_DAEMON 512u /* exports that are added while it runs among them */
 #define FDS_OF_SESSION 3u
 
 static void tell_systemd(const char *state)
@@ -70,6 +70,33 @@ static void drop_one(struct fsi_listener *l)
     sv->reserve_fd = open_reserve();
 }
 
+/* What was allowed to a domain by its id ends with it; another one may have the id next. */
+static void domain_ended(struct fsi_supervisor *sv, uint32_t domid)
+{
+    const struct fsi_allow entry = {.kind = FSI_ALLOW_DOMID, .id = domid};
+    struct fsi_options *o = sv->options;
+    char id[16];
+
+    snprintf(id, sizeof(id), "%u", domid);
+    for (size_t i = 0; i < o->nexports; i++) {
+        struct fsi_export *e = &o->exports[i];
+
+        if (!fsi_allow_remove(&e->allowed, &entry))
+            continue;
+        fsif_log_limited(&sv->peer_log, FSIF_LOG_INFO, "domain-ended", "domain", id, "export",
+                         e->name, (const char *)NULL);
+        fsi_workers_recheck(sv, e->name, "the domain ended");
+    }
+}
+
+static void take_ended(const struct fsi_listener *l)
+{
+    uint32_t domid;
+
+    while (l->transport->listener_ended && l->transport->listener_ended(l->listener, &domid) == 0)
+        domain_ended(l->supervisor, domid);
+}
+
 static void on_peer(uv_poll_t *poll, int status, int events)
 {
     struct fsi_listener *l = poll->data;
@@ -81,8 +108,10 @@ static void on_peer(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
         int rc = l->transport->accept(l->listener, &peer);
 
-        if (rc == -FSIF_EAGAIN)
+        if (rc == -FSIF_EAGAIN) {
+            take_ended(l);
             return;
+        }
         if (rc) {
             fsif_log_limited(&sv->fault_log, FSIF_LOG_ERROR, "accept-failed", "address", l->address,
                              "reason", fsif_strerror(rc), (const char *)NULL);
@@ -94,6 +123,7 @@ static void on_peer(uv_poll_t *poll, int status, int events)
         }
         fsi_workers_start(sv, l, peer);
     }
+    take_ended(l);
 }
 
 static int open_listener(struct fsi_supervisor *sv, struct fsi_listener *l, const char *address,
@@ -183,6 +213,7 @@ static void on_signal(uv_signal_t *sig, int number)
                                       : "SIGHUP",
                    (const char *)NULL);
     close_listeners(sv);
+    fsi_admin_close(sv->admin);
     fsi_workers_drain(sv);
     uv_timer_start(&sv->stop_timer, on_stop_timeout, (uint64_t)sv->options->stop_timeout * 1000u,
                    0);
@@ -266,6 +297,8 @@ static int open_all(struct fsi_supervisor *sv, struct fsi_error *err)
         rc = fsi_export_check(&o->exports[i], &sv->self, err);
     for (size_t i = 0; i < o->nexports && !rc; i++)
         rc = fsi_export_open(&o->exports[i], sv->registry, err);
+    for (size_t i = 0; i < o->nexports && !rc; i++)
+        rc = fsi_export_settle(&o->exports[i], &sv->self, err);
     for (; sv->nlisteners < o->nlisten && !rc; sv->nlisteners++)
         rc = open_listener(sv, &sv->listeners[sv->nlisteners], o->listen[sv->nlisteners], err);
     return rc;
@@ -297,7 +330,7 @@ static int start_loop(struct fsi_supervisor *sv, struct fsi_error *err)
         return fsi_fail(err, -FSIF_EIO, "cannot watch signals");
     for (size_t i = 0; i < sv->nlisteners && !rc; i++)
         rc = start_listener(&sv->listeners[i], err);
-    return rc;
+    return rc ? rc : fsi_admin_open(sv, err);
 }
 
 /* One line, for scripts that wait for it. Nobody may read it, which is no reason to fail. */
@@ -323,9 +356,11 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void clean_up(struct fsi_supervisor *sv)
 {
     close_listeners(sv);
+    fsi_admin_close(sv->admin);
     uv_walk(&sv->loop, close_handle, NULL);
     uv_run(&sv->loop, UV_RUN_DEFAULT);
     uv_loop_close(&sv->loop);
+    fsi_admin_free(sv->admin);
     if (sv->registry)
         fsif_registry_destroy(sv->registry);
     if (sv->program_fd >= 0)

@@ -13,6 +13,7 @@
 #include "options.h"
 
 struct fsi_worker;
+struct fsi_admin;
 
 struct fsi_listener {
     struct fsi_supervisor *supervisor;
@@ -41,10 +42,12 @@ struct fsi_supervisor {
     uint32_t nworkers;   /* processes */
     uint32_t nsessions;  /* of them, those that count against the limit */
     uint32_t nstrangers; /* and those of peers that may use nothing */
+    uint32_t nasked;     /* for their figures, without an answer yet */
     uint32_t last_session;
-    int program_fd;     /* this program, to be started again as a worker */
-    int reserve_fd;     /* closed to get out of a shortage of descriptors */
-    char **environment; /* of workers */
+    struct fsi_admin *admin; /* the control socket; NULL: none */
+    int program_fd;          /* this program, to be started again as a worker */
+    int reserve_fd;          /* closed to get out of a shortage of descriptors */
+    char **environment;      /* of workers */
     int stopping;
 };
 
@@ -64,10 +67,51 @@ void fsi_workers_start(struct fsi_supervisor *sv, const struct fsi_listener *fro
 /** fsi_workers_drain - tell every worker to answer what it has and end */
 void fsi_workers_drain(struct fsi_supervisor *sv);
 
+/** fsi_worker_end - have a worker answer what it has and end; killed when that takes too long */
+void fsi_worker_end(struct fsi_worker *w, const char *why);
+
+/**
+ * fsi_workers_recheck - end the sessions of an export whose peers may not use it any more
+ *
+ * Return: how many
+ */
+uint32_t fsi_workers_recheck(struct fsi_supervisor *sv, const char *name, const char *why);
+
+/** fsi_workers_ask - ask each worker for its figures. Return: how many have yet to answer */
+uint32_t fsi_workers_ask(struct fsi_supervisor *sv);
+
 /** fsi_workers_kill - end every worker now */
 void fsi_workers_kill(struct fsi_supervisor *sv);
 
 /** fsi_supervisor_worker_gone - a worker was reaped and forgotten */
 void fsi_supervisor_worker_gone(struct fsi_supervisor *sv);
+
+/* --- admin.c: the control socket -------------------------------------------------------------- */
+
+/**
+ * fsi_admin_open - bind the control socket, where there shall be one, and watch it
+ *
+ * Return: 0, and @sv->admin unless there is none; a negative FSIF_E* and @err
+ */
+int fsi_admin_open(struct fsi_supervisor *sv, struct fsi_error *err);
+
+/** fsi_admin_close - hang up on everybody and remove the socket; the loop runs once more */
+void fsi_admin_close(struct fsi_admin *a);
+
+/** fsi_admin_free - after the loop has closed its handles */
+void fsi_admin_free(struct fsi_admin *a);
+
+/** fsi_admin_refreshed - every worker that was asked has answered */
+void fsi_admin_refreshed(struct fsi_admin *a);
+
+/* --- admin_requests.c ------------------------------------------------------------------------- */
+
+/**
+ * fsi_admin_carry_out - answer a request
+ *
+ * Return: 0; 1: the answer is due when fsi_admin_refreshed() was called
+ */
+int fsi_admin_carry_out(struct fsi_supervisor *sv, const struct fsif_dict *in,
+                        struct fsif_dict *out);
 
 #endif

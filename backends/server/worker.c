@@ -136,6 +136,18 @@ static void on_poisoned(uv_async_t *async)
     end_now(async->data, FSI_END_POISONED);
 }
 
+static void tell_figures(struct worker *w)
+{
+    struct fsi_figures figures = {
+        .handles = fsif_backend_handles(&w->session.backend),
+        .requests = fsi_queue_served(w->queue),
+    };
+    struct fsif_dict message;
+
+    if (!fsi_figures_write(&figures, &message))
+        (void)fsi_control_send(w->session.control, &message, -1);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events)
 {
     struct worker *w = poll->data;
@@ -148,6 +160,10 @@ static void on_control(uv_poll_t *poll, int status, int events)
         return;
     if (!rc && fsi_message_is(&message, "drain")) {
         fsi_queue_close(w->queue, FSI_CLOSE_DRAIN);
+        return;
+    }
+    if (!rc && fsi_message_is(&message, "figures")) {
+        tell_figures(w);
         return;
     }
     uv_poll_stop(poll);
@@ -224,6 +240,7 @@ static void tell_serving(struct worker *w)
     struct fsif_dict message;
 
     fsi_message_simple(&message, "serving");
+    (void)fsif_dict_put_u32(&message, "dialect", w->session.dialect);
     (void)fsi_control_send(w->session.control, &message, -1);
 }
 

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Questions of one worker: more than the pages of the longest listing need (44 exports each). */
@@ -41,6 +42,8 @@ static void log_exit(struct fsi_worker *w, int64_t status, int signal_number)
         snprintf(text, sizeof(text), w->killed ? "killed" : "worker died of signal %d",
                  signal_number);
         reason = text;
+    } else if (!bad && w->why) {
+        reason = w->why;
     } else if (!bad && w->supervisor->stopping) {
         reason = "the daemon stops";
     }
@@ -64,6 +67,15 @@ static void on_handle_closed(uv_handle_t *handle)
     free(w);
 }
 
+static void answered(struct fsi_worker *w)
+{
+    if (!w->asked)
+        return;
+    w->asked = 0;
+    if (!--w->supervisor->nasked)
+        fsi_admin_refreshed(w->supervisor->admin);
+}
+
 static void forget(struct fsi_worker *w)
 {
     struct fsi_supervisor *sv = w->supervisor;
@@ -74,6 +86,7 @@ static void forget(struct fsi_worker *w)
     if (w->next)
         w->next->link = w->link;
     sv->nworkers--;
+    answered(w);
     sv->nstrangers -= (uint32_t)w->stranger;
     if (!w->refusing)
         sv->nsessions--;
@@ -93,10 +106,13 @@ static void kill_worker(struct fsi_worker *w)
 /* --- the control channel -----------------------------------------------------------------------
  */
 
-static void begin_serving(struct fsi_worker *w)
+static void begin_serving(struct fsi_worker *w, const struct fsif_dict *message)
 {
     w->serving = 1;
-    uv_timer_stop(&w->deadline);
+    w->since = (int64_t)time(NULL);
+    (void)fsif_dict_get_u32(message, "dialect", 1, 31, &w->dialect);
+    if (!w->why)
+        uv_timer_stop(&w->deadline);
     fsi_worker_log(w, FSIF_LOG_INFO, "session-begin", w->export_name, NULL);
 }
 
@@ -120,6 +136,15 @@ static int take_report(struct fsi_worker *w, const struct fsif_dict *message)
     return -FSIF_EPROTO;
 }
 
+static int take_figures(struct fsi_worker *w, const struct fsif_dict *message)
+{
+    if (!w->asked || fsi_figures_read(message, &w->figures))
+        return -FSIF_EPROTO;
+    w->has_figures = 1;
+    answered(w);
+    return 0;
+}
+
 /* Returns 0, or anything else if the worker makes no sense. */
 static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
 {
@@ -127,12 +152,14 @@ static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
 
     if (fsi_message_is(message, "report"))
         return take_report(w, message);
+    if (fsi_message_is(message, "figures"))
+        return take_figures(w, message);
     if (w->serving || ++w->questions > MAX_QUESTIONS(w->supervisor->options->nexports))
         return -FSIF_EPROTO;
     if (fsi_message_is(message, "serving")) {
         if (!w->export_name[0])
             return -FSIF_EPROTO;
-        begin_serving(w);
+        begin_serving(w, message);
         return 0;
     }
     if (fsif_dict_get(message, "name", name, sizeof(name)) < 0)
@@ -178,7 +205,8 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct fsi_worker *w = timer->data;
 
-    fsi_worker_log(w, FSIF_LOG_WARNING, "handshake-late", w->export_name, NULL);
+    fsi_worker_log(w, FSIF_LOG_WARNING, w->why ? "end-late" : "handshake-late", w->export_name,
+                   NULL);
     kill_worker(w);
 }
 
@@ -380,6 +408,52 @@ void fsi_workers_drain(struct fsi_supervisor *sv)
         if (fsi_control_send(w->control, &message, -1) == -FSIF_EAGAIN)
             kill_worker(w);
     }
+}
+
+void fsi_worker_end(struct fsi_worker *w, const char *why)
+{
+    struct fsif_dict message;
+
+    if (w->why)
+        return;
+    w->why = why;
+    fsi_message_simple(&message, "drain");
+    if (fsi_control_send(w->control, &message, -1) == -FSIF_EAGAIN)
+        kill_worker(w);
+    else
+        uv_timer_start(&w->deadline, on_deadline,
+                       (uint64_t)w->supervisor->options->stop_timeout * 1000u, 0);
+}
+
+uint32_t fsi_workers_recheck(struct fsi_supervisor *sv, const char *name, const char *why)
+{
+    const struct fsi_export *e =
+        fsi_exports_find(sv->options->exports, sv->options->nexports, name);
+    uint32_t n = 0;
+
+    for (struct fsi_worker *w = sv->workers; w; w = w->next) {
+        if (strcmp(w->export_name, name) != 0 || w->why ||
+            (e && fsi_export_allows(e, &sv->self, &w->who)))
+            continue;
+        fsi_worker_end(w, why);
+        n++;
+    }
+    return n;
+}
+
+uint32_t fsi_workers_ask(struct fsi_supervisor *sv)
+{
+    struct fsif_dict message;
+
+    fsi_message_simple(&message, "figures");
+    for (struct fsi_worker *w = sv->workers; w; w = w->next) {
+        w->has_figures = 0;
+        if (!w->serving || w->asked || fsi_control_send(w->control, &message, -1))
+            continue;
+        w->asked = 1;
+        sv->nasked++;
+    }
+    return sv->nasked;
 }
 
 void fsi_workers_kill(struct fsi_supervisor *sv)

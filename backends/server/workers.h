@@ -20,6 +20,12 @@ struct fsi_worker {
     int refusing; /* does not count as a session */
     int stranger; /* may use no export at all */
     int serving;
+    int asked;       /* for its figures, and did not answer yet */
+    int has_figures; /* of the last time */
+    struct fsi_figures figures;
+    uint32_t dialect;                           /* what it says, for the operator to see */
+    int64_t since;                              /* the session began: seconds of the clock */
+    const char *why;                            /* it was told to end; NULL: it was not */
     int killed;                                 /* by us */
     char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* the one granted; "": none yet */
     uv_process_t process;
@@ -32,6 +38,12 @@ struct fsi_worker {
 /** fsi_worker_log - a line about a worker and its peer; @reason may be NULL */
 void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const char *export_name,
                     const char *reason);
+
+/* Room for a peer in words */
+#define FSI_PEER_TEXT 64u
+
+/** fsi_worker_peer - who the peer is, in words */
+void fsi_worker_peer(const struct fsi_worker *w, char out[FSI_PEER_TEXT]);
 
 /**
  * fsi_worker_answer_export, fsi_worker_answer_exports - answer a question

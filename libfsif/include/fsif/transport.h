@@ -79,10 +79,13 @@ struct fsif_domain {
     char name[FSIF_DOMAIN_NAME_MAX + 1]; /* plain ASCII; "": not known */
 };
 
+/* As a backend: the domain that the caller runs in. */
+#define FSIF_DOMAIN_SELF UINT32_MAX
+
 /* An export of a backend's domain, attached to a guest. */
 struct fsif_attachment {
     uint32_t domid;       /* the guest */
-    uint32_t backend;     /* the domain that serves it */
+    uint32_t backend;     /* the domain that serves it; attach() puts the id of SELF here */
     uint32_t number;      /* of the export between the two; attach() tells it */
     uint32_t read_only;   /* 1: the guest may read only */
     char export_name[64]; /* valid as fsif_export_name_valid() has it */
@@ -198,7 +201,7 @@ struct fsif_transport {
     int (*attach)(struct fsif_toolstack *t, struct fsif_attachment *a);
     /* Remove it, which ends the guest's sessions. -FSIF_ENOENT: it is not attached. */
     int (*detach)(struct fsif_toolstack *t, const struct fsif_attachment *a);
-    /* Call @fn for each attachment of @backend. Return their number. */
+    /* Call @fn for each attachment of @backend, or of SELF. Return their number. */
     int (*list)(struct fsif_toolstack *t, uint32_t backend, fsif_attachment_fn *fn, void *arg);
 };
 
