@@ -67,9 +67,9 @@ put_base() {
 # What was built of the project; a part that was left out is left out here too.
 put_built() {
     local r=$1 f
-    for f in frontends/cli/fsif backends/server/fsif-backend test/conformance/conformance \
-        test/xen/xenpeer; do
-        [ ! -e "$build/$f" ] || put "$r" /bin "$build/$f" || return 1
+    for f in "$build"/frontends/cli/fsif "$build"/backends/server/fsif-backend \
+        "$build"/test/conformance/{conformance,differential} "$build"/test/xen/peers/*; do
+        [ ! -f "$f" ] || [ ! -x "$f" ] || put "$r" /bin "$f" || return 1
     done
     for f in "$build"/plugins/*.so; do
         [ ! -e "$f" ] || put "$r" /plugins "$f" || return 1

@@ -157,39 +157,10 @@ mkdir -p "$work/logs"
 sed -n '/^TAR-BEGIN/,/^TAR-END/p' "$channel" | tr -d '\r' | grep -v '^TAR-' | base64 -d 2>/dev/null |
     tar -xz -C "$work/logs" 2>/dev/null || echo "run.sh: no logs came out of dom0"
 
-passed=0
-failed=0
-skipped=0
-for s in "${chosen[@]}"; do
-    line=$(tr -d '\r' <"$channel" | grep -a "^RESULT $s " | tail -n 1)
-    case $line in
-    "RESULT $s pass "*) passed=$((passed + 1)) ;;
-    "RESULT $s skip "*) skipped=$((skipped + 1)) ;;
-    "RESULT $s fail "*) failed=$((failed + 1)) ;;
-    *)
-        failed=$((failed + 1))
-        line="RESULT $s fail - no result: it did not run to its end"
-        ;;
-    esac
-    echo "${line#RESULT }"
-    tr -d '\r' <"$channel" | grep -a "^NOTE $s " | sed 's/^NOTE [^ ]* /    /'
-    case $line in
-    *" fail "*) [ ! -f "$work/logs/$s.log" ] || sed 's/^/    | /' "$work/logs/$s.log" | tail -n 60 ;;
-    esac
-done
-
-# A kernel or a hypervisor that broke makes every result worthless.
-bad='Kernel panic|Oops:|BUG:|kernel BUG|soft lockup|hard LOCKUP|rcu:.*stall|\(XEN\) Panic|Xen BUG'
-bad="$bad|general protection|segfault at|unable to handle|Call Trace|FATAL TRAP"
-for f in "$console" "$work"/logs/console/*; do
-    [ -e "$f" ] || continue
-    if grep -aEq "$bad" "$f"; then
-        failed=$((failed + 1))
-        echo "run.sh: a kernel, Xen or a program broke; $f:"
-        grep -aE -m 5 -A 12 "$bad" "$f"
-    fi
-done
+"$here/verdict.sh" "$work" "${chosen[@]}" >"$work/verdict.txt"
+code=$?
+head -n -1 "$work/verdict.txt"
 [ -z "$retried" ] || echo "run.sh: $retried"
 echo "scenarios took $((SECONDS - began)) s with the boot; consoles and logs: $work"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+tail -n 1 "$work/verdict.txt"
+exit $code

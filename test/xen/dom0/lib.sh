@@ -152,6 +152,24 @@ backend_stop() {
     rm /run/rig/backend.pid
 }
 
+# old_backend_start ARGUMENT...: the double of an old backend, in the daemon's place
+old_backend_start() {
+    old-backend "$@" >/run/rig/old-backend.out 2>&1 &
+    echo $! >/run/rig/old-backend.pid
+    wait_for 10 grep -q listening /run/rig/old-backend.out || {
+        cat /run/rig/old-backend.out
+        fail "old-backend did not start"
+    }
+}
+
+old_backend_stop() {
+    [ -e /run/rig/old-backend.pid ] || return 0
+    kill "$(cat /run/rig/old-backend.pid)" 2>/dev/null || true
+    wait_for 10 sh -c "! kill -0 $(cat /run/rig/old-backend.pid)"
+    rm /run/rig/old-backend.pid
+    cat /run/rig/old-backend.out
+}
+
 workers() {
     cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^fsif-worker$' || true
 }
@@ -180,6 +198,7 @@ clean_up() {
     set +e
     tail -n 30 $backend_log
     backend_stop
+    old_backend_stop
     xl list
     for d in $(xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'); do xl destroy "$d"; done
     xenstore-ls -fp /local/domain/0/backend/vfs
