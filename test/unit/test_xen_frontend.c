@@ -349,6 +349,7 @@ START_TEST(floods)
 {
     begin(10000);
     readable(M);
+    write_state("init");
     put_text(toolstack, I "/backend", M);
     for (int i = 0; i < 5000; i++)
         write_state("init");
