@@ -166,7 +166,11 @@ sort "$tmp/sums.out" >"$tmp/sorted.out"
 sort "$tmp/sums.original" | comm -23 - "$tmp/sorted.out" >"$tmp/different"
 [ ! -s "$tmp/different" ] || { cat "$tmp/different"; die "the copy differs from $dir"; }
 [ -s "$tmp/sums.original" ] || die "$dir has no files"
-echo "$(wc -l <"$tmp/sums.original") files of $dir, copied out and in: all the same"
+originals=$(wc -l <"$tmp/sums.original")
+echo "$originals files of $dir, copied out and in: all the same"
+if [ "$files" -gt "$originals" ]; then
+    echo "$((files - originals)) more files were copied: what symbolic links inside $dir lead to"
+fi
 if [ "$links" -gt 0 ]; then
     echo "$links symbolic links and special files could not be read inside the export: left out"
 fi

@@ -17,9 +17,7 @@ import f_session
 MODULES = (b_ring, b_names, b_files, b_session, f_answers, f_session)
 
 if __name__ == "__main__":
-    faulthandler.enable()
-    # A hang is a failure that says where.
-    faulthandler.dump_traceback_later(280, exit=True)
+    faulthandler.enable()  # a hang is a failure that says where: guard.py aborts it
     sys.stdout.reconfigure(line_buffering=True)
     try:
         sys.exit(harness.main(sys.argv))
