@@ -97,6 +97,27 @@ static int read_ring(const struct fsif_dict *in, struct fsif_offer *out)
     return error;
 }
 
+int fsif_dialects_parse(const char *text, uint32_t *out)
+{
+    uint32_t set = 0;
+
+    for (;;) {
+        uint32_t number = (uint32_t)*text - '0';
+
+        if (number > 9 || !(FSIF_DIALECTS_KNOWN & FSIF_DIALECT_BIT(number)))
+            return -FSIF_EINVAL;
+        set |= FSIF_DIALECT_BIT(number);
+        text++;
+        if (*text == '\0')
+            break;
+        if (*text != ',' && *text != ' ')
+            return -FSIF_EINVAL;
+        text++;
+    }
+    *out = set;
+    return 0;
+}
+
 /* "1", "2" or "1 2" */
 static void dialect_words(uint32_t dialects, char words[2 * KNOWN])
 {

@@ -23,10 +23,12 @@ const char fsi_usage[] =
     "        map=peer|daemon|UID:GID  whom new files belong to (peer)\n"
     "        setid               keep set-id bits\n"
     "        xdev                cross mount points\n"
+    "        strip-prefix=PATH   what guests of dialects 1 and 2 put before their paths\n"
     "        size=BYTES          memory: limit of file data, with K, M, G or T\n"
     "        nodes=N             memory: limit of files and directories\n"
     "        handles=N           open files of a session (1024)\n"
     "  -c, --config FILE         read options and exports from FILE\n"
+    "      --dialects LIST       dialects that a session may speak (1,2)\n"
     "      --plugin-dir DIR      where transports and stores are loaded from\n"
     "      --log-level LEVEL     error, warning, info or debug (info)\n"
     "      --max-sessions N      sessions at once (256)\n"
@@ -53,6 +55,7 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
+    {"dialects", required_argument, NULL, OPT_GLOBAL},
     {"plugin-dir", required_argument, NULL, OPT_GLOBAL},
     {"log-level", required_argument, NULL, OPT_GLOBAL},
     {"max-sessions", required_argument, NULL, OPT_GLOBAL},

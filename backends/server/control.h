@@ -101,6 +101,7 @@ struct fsi_hello {
     uint32_t session; /* number for logs */
     uint32_t nfds;
     uint32_t log_level;
+    uint32_t dialects; /* set of bits */
     uint32_t max_pages;
     uint32_t threads;
     uint32_t slow_threshold;    /* milliseconds */
@@ -129,7 +130,8 @@ struct fsi_opening {
     int32_t status; /* 0 or a negative FSIF_E* */
     char name[FSIF_EXPORT_NAME_MAX + 1];
     char store[32];
-    char source[FSIF_DICT_VALUE_MAX + 1]; /* posix: empty, the descriptor says it all */
+    char source[FSIF_DICT_VALUE_MAX + 1];       /* posix: empty, the descriptor says it all */
+    char strip_prefix[FSIF_DICT_VALUE_MAX + 1]; /* as the engine wants it; "": none */
     uint32_t max_handles;
     struct fsif_store_config config; /* source and root_fd unset */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exports.h"
 
+#include <fsif/path.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ enum key {
     KEY_SIZE,
     KEY_NODES,
     KEY_HANDLES,
+    KEY_STRIP_PREFIX,
     KEY_COUNT
 };
 
@@ -41,6 +43,7 @@ static const struct {
     [KEY_SIZE] = {"size", 0, 0},
     [KEY_NODES] = {"nodes", 0, 0},
     [KEY_HANDLES] = {"handles", 0, 0},
+    [KEY_STRIP_PREFIX] = {"strip-prefix", 0, 0},
 };
 
 void fsi_export_init(struct fsi_export *e, const char *name)
@@ -163,6 +166,31 @@ static int set_number(uint32_t *number, const char *key, const char *value, uint
     return 0;
 }
 
+/* It goes to the worker as a word of a dictionary, hence its bytes and length. */
+static int set_strip_prefix(struct fsi_export *e, const char *value, struct fsi_error *err)
+{
+    size_t len = strlen(value);
+    int n = -FSIF_EINVAL;
+
+    if (len < sizeof(e->strip_prefix) && *value == '/') {
+        strcpy(e->strip_prefix, value);
+        n = fsif_path_normalize(e->strip_prefix, sizeof(e->strip_prefix));
+    }
+    for (const char *p = value; *p; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            n = -FSIF_EINVAL;
+    if (n < 0 || !strcmp(e->strip_prefix, ".")) {
+        e->strip_prefix[0] = '\0';
+        return fsi_fail(err, -FSIF_EINVAL,
+                        "strip-prefix is an absolute path of at most %u plain ASCII characters, "
+                        "without '..' and not '/', not '%s'",
+                        FSIF_DICT_VALUE_MAX, value);
+    }
+    if (e->strip_prefix[n - 1] == '/')
+        e->strip_prefix[n - 1] = '\0';
+    return 0;
+}
+
 int fsi_export_set(struct fsi_export *e, const char *key, const char *value, struct fsi_error *err)
 {
     unsigned k = 0;
@@ -192,6 +220,8 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
         return set_allowed(e, value, (enum key)k, err);
     case KEY_MAP:
         return set_map(e, value, err);
+    case KEY_STRIP_PREFIX:
+        return set_strip_prefix(e, value, err);
     case KEY_SIZE:
         if (fsi_parse_size(value, &e->max_bytes))
             return fsi_fail(err, -FSIF_EINVAL,

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <fsif/dict.h>
 #include <fsif/host.h>
 #include <fsif/negotiate.h>
 #include "allow.h"
@@ -23,7 +24,9 @@ enum fsi_map {
 struct fsi_export {
     char name[FSIF_EXPORT_NAME_MAX + 1];
     char store[32];
-    char *source;                  /* posix: the directory; others: the store's words */
+    char *source; /* posix: the directory; others: the store's words */
+    /* Normalised, without a slash at either end; "": nothing is stripped */
+    char strip_prefix[FSIF_DICT_VALUE_MAX + 1];
     struct fsi_allow_list allowed; /* no uid and no gid: the daemon's own uid, unless settled */
     uint32_t settled;              /* what the default allows stands in the list */
     uint32_t read_only;

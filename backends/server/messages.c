@@ -150,6 +150,7 @@ static const struct number hello_numbers[] = {
     {"session", offsetof(struct fsi_hello, session), UINT32_MAX},
     {"fds", offsetof(struct fsi_hello, nfds), FSIF_EXPORT_FDS},
     {"log-level", offsetof(struct fsi_hello, log_level), 3},
+    {"dialects", offsetof(struct fsi_hello, dialects), FSIF_DIALECTS_KNOWN},
     {"max-pages", offsetof(struct fsi_hello, max_pages), UINT32_MAX},
     {"threads", offsetof(struct fsi_hello, threads), 256},
     {"slow-threshold", offsetof(struct fsi_hello, slow_threshold), 60000},
@@ -227,6 +228,8 @@ int fsi_opening_write(const struct fsi_opening *opening, struct fsif_dict *out)
     if (!rc)
         rc = fsif_dict_put(out, "source", opening->source);
     if (!rc)
+        rc = fsif_dict_put(out, "strip-prefix", opening->strip_prefix);
+    if (!rc)
         rc = put_u64(out, "size", opening->config.max_bytes);
     if (!rc)
         rc = put_numbers(out, opening_numbers, OPENING_NUMBERS, opening);
@@ -248,6 +251,7 @@ int fsi_opening_read(const struct fsif_dict *in, struct fsi_opening *out)
     if (fsif_dict_get(in, "export", out->name, sizeof(out->name)) <= 0 ||
         fsif_dict_get(in, "store", out->store, sizeof(out->store)) <= 0 ||
         fsif_dict_get(in, "source", out->source, sizeof(out->source)) < 0 ||
+        fsif_dict_get(in, "strip-prefix", out->strip_prefix, sizeof(out->strip_prefix)) < 0 ||
         get_u64(in, "size", &out->config.max_bytes) ||
         get_numbers(in, opening_numbers, OPENING_NUMBERS, out) || !out->max_handles)
         return -FSIF_EINVAL;

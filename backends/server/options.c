@@ -29,6 +29,7 @@ static const struct {
 #define SEEN_LOG_LEVEL (1u << NUMBERS)
 #define SEEN_PLUGIN_DIR (1u << (NUMBERS + 1))
 #define SEEN_CONTROL (1u << (NUMBERS + 2))
+#define SEEN_DIALECTS (1u << (NUMBERS + 3))
 
 static uint32_t *number_at(struct fsi_options *o, size_t i)
 {
@@ -39,6 +40,7 @@ void fsi_options_init(struct fsi_options *o)
 {
     memset(o, 0, sizeof(*o));
     o->log_level = FSIF_LOG_INFO;
+    o->dialects = FSIF_DIALECTS_KNOWN;
     for (size_t i = 0; i < NUMBERS; i++)
         *number_at(o, i) = numbers[i].standard;
 }
@@ -100,6 +102,13 @@ static int set_control(struct fsi_options *o, const char *value, struct fsi_erro
     return 0;
 }
 
+static int set_dialects(struct fsi_options *o, const char *value, struct fsi_error *err)
+{
+    if (!fsif_dialects_parse(value, &o->dialects))
+        return 0;
+    return fsi_fail(err, -FSIF_EINVAL, "dialects is 1, 2 or 1,2, not '%s'", value);
+}
+
 static int first_time(struct fsi_options *o, uint32_t bit, const char *key, struct fsi_error *err)
 {
     if (o->seen_ & bit)
@@ -124,6 +133,10 @@ int fsi_options_set(struct fsi_options *o, const char *key, const char *value,
     if (!strcmp(key, "control")) {
         rc = first_time(o, SEEN_CONTROL, key, err);
         return rc ? rc : set_control(o, value, err);
+    }
+    if (!strcmp(key, "dialects")) {
+        rc = first_time(o, SEEN_DIALECTS, key, err);
+        return rc ? rc : set_dialects(o, value, err);
     }
     for (size_t i = 0; i < NUMBERS; i++) {
         if (strcmp(key, numbers[i].name) != 0)

@@ -28,6 +28,7 @@ struct fsi_options {
     char *plugin_dir; /* absolute; NULL: the installed one; "": none */
     char *control;    /* path of the control socket; NULL: the usual one, if it can be; "none" */
     uint32_t log_level;
+    uint32_t dialects; /* set of bits that sessions may speak */
     uint32_t max_sessions;
     uint32_t max_sessions_per_peer;
     uint32_t max_pages;

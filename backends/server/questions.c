@@ -68,6 +68,7 @@ int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
         strcpy(opening.store, e->store);
         if (e->root_fd < 0)
             snprintf(opening.source, sizeof(opening.source), "%s", e->source);
+        strcpy(opening.strip_prefix, e->strip_prefix);
         opening.max_handles = terms.max_handles;
         opening.config.read_only = terms.read_only;
         opening.config.setid = e->setid;

@@ -191,6 +191,8 @@ static int start_engine(struct fsi_session *s, const struct fsif_choice *choice)
     config.store = s->store;
     config.hooks = &s->hooks;
     config.quirks = s->quirks;
+    if (s->opening.strip_prefix[0])
+        config.strip_prefix = s->opening.strip_prefix;
     s->state_size = fsif_backend_state_size(&config);
     if (!s->state_size)
         return -FSIF_EINVAL;
@@ -257,7 +259,7 @@ static enum fsi_end answer_session(struct fsi_session *s, const struct fsif_dict
     struct fsif_choice choice;
     struct fsif_dict answer;
     int root_fd = -1;
-    int rc = fsif_choose(offer, FSIF_DIALECTS_KNOWN, &choice);
+    int rc = fsif_choose(offer, s->hello.dialects, &choice);
 
     if (rc)
         return answer_status(s, rc) ? FSI_END_HANDSHAKE : FSI_END_OK;

@@ -314,6 +314,7 @@ static void fill_hello(const struct fsi_worker *w, struct fsi_hello *hello)
     snprintf(hello->transport, sizeof(hello->transport), "%s", w->transport->name);
     hello->session = w->session;
     hello->log_level = o->log_level;
+    hello->dialects = o->dialects;
     hello->max_pages = o->max_pages;
     hello->threads = o->threads;
     hello->slow_threshold = o->slow_threshold;

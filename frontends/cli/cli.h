@@ -38,6 +38,7 @@ struct cli_session {
 struct cli {
     const char *address;
     int timeout_ms;
+    uint32_t dialects; /* 0: all */
     struct fsif_registry *registry;
     struct cli_session *sessions;
     const struct cli_command *command;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <fsif/negotiate.h>
 #include <fsif/shm.h>
 
 /* The table of commands and the options. All usage is checked before anything is begun. */
@@ -43,17 +44,26 @@ static const struct cli_command commands[] = {
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_JSON, OPTION_VERIFY };
+enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_JSON, OPTION_VERIFY, OPTION_DIALECTS };
 
 static const struct option long_options[] = {
-    {"address", required_argument, NULL, 'c'},  {"timeout", required_argument, NULL, 't'},
-    {"help", no_argument, NULL, OPTION_HELP},   {"version", no_argument, NULL, OPTION_VERSION},
-    {"json", no_argument, NULL, OPTION_JSON},   {"verify", no_argument, NULL, OPTION_VERIFY},
-    {"jobs", required_argument, NULL, 'j'},     {"recursive", no_argument, NULL, 'r'},
-    {"force", no_argument, NULL, 'f'},          {"parents", no_argument, NULL, 'p'},
-    {"mode", required_argument, NULL, 'm'},     {"size", required_argument, NULL, 's'},
-    {"dereference", no_argument, NULL, 'L'},    {"null", no_argument, NULL, '0'},
-    {"human-readable", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+    {"address", required_argument, NULL, 'c'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"verify", no_argument, NULL, OPTION_VERIFY},
+    {"jobs", required_argument, NULL, 'j'},
+    {"recursive", no_argument, NULL, 'r'},
+    {"force", no_argument, NULL, 'f'},
+    {"parents", no_argument, NULL, 'p'},
+    {"mode", required_argument, NULL, 'm'},
+    {"size", required_argument, NULL, 's'},
+    {"dereference", no_argument, NULL, 'L'},
+    {"null", no_argument, NULL, '0'},
+    {"human-readable", no_argument, NULL, 'h'},
+    {"dialects", required_argument, NULL, OPTION_DIALECTS},
+    {NULL, 0, NULL, 0},
 };
 
 static void help(const struct cli_command *only)
@@ -61,11 +71,11 @@ static void help(const struct cli_command *only)
     size_t i;
 
     if (only != NULL) {
-        printf("usage: fsif [-c ADDRESS] [-t SECONDS] %s %s\n%s\n", only->name, only->synopsis,
-               only->help);
+        printf("usage: fsif [-c ADDRESS] [-t SECONDS] [--dialects LIST] %s %s\n%s\n", only->name,
+               only->synopsis, only->help);
         return;
     }
-    puts("usage: fsif [-c ADDRESS] [-t SECONDS] COMMAND ...\n"
+    puts("usage: fsif [-c ADDRESS] [-t SECONDS] [--dialects LIST] COMMAND ...\n"
          "\n"
          "Uses the exports of an fsif backend. ADDRESS is TRANSPORT:PLACE, as shm:/run/fsif.sock;\n"
          "without -c it is taken from FSIF_ADDRESS.\n");
@@ -102,6 +112,10 @@ static int common_option(struct cli *cli, int c)
         if (number(optarg, INT_MAX / 1000, &seconds) < 0)
             return cli_usage(cli, "'%s' is not a number of seconds", optarg);
         cli->timeout_ms = seconds == 0 ? -1 : (int)seconds * 1000;
+        return CLI_OK;
+    case OPTION_DIALECTS:
+        if (fsif_dialects_parse(optarg, &cli->dialects) < 0)
+            return cli_usage(cli, "'%s' is no list of dialects: 1, 2 or 1,2", optarg);
         return CLI_OK;
     case OPTION_HELP:
         help(cli->command);

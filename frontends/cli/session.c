@@ -10,6 +10,7 @@ void cli_client_options(const struct cli *cli, struct fsif_client_options *o)
 {
     fsif_client_options_init(o);
     o->timeout_ms = cli->timeout_ms;
+    o->dialects = cli->dialects;
     o->registry = cli->registry;
 }
 
@@ -32,6 +33,8 @@ int cli_connect_failed(struct cli *cli, const char *export_name, int err)
 
     if (err == -FSIF_ENOENT && export_name != NULL && address_answers(cli))
         cli_say(cli, "%s: no export of that name at %s that you may use", export_name, shown);
+    else if (err == -FSIF_EOPNOTSUPP && export_name != NULL && address_answers(cli))
+        cli_say(cli, "%s: the backend speaks no dialect that was offered", shown);
     else if (err == -FSIF_EOPNOTSUPP)
         cli_say(cli, "%s: cannot be used: %s", shown, fsif_registry_error(cli->registry));
     else if (err == -FSIF_EINVAL)

@@ -40,12 +40,12 @@ void back_config(struct rawback *b, uint32_t first_index, uint32_t npages)
     mem_open(&b->mem);
     b->ring = (struct fsif_wire_ring *)(void *)b->mem.page[0];
     b->taken = b->answered = first_index;
-    for (uint32_t i = 0; i < RAW_IDS; i++)
+    for (uint32_t i = 0; i < sizeof(b->grefs) / sizeof(b->grefs[0]); i++)
         b->grefs[i] = 1000 + i;
     b->hooks = (struct fsif_hooks){sizeof(b->hooks), b, on_poisoned, on_begin, on_end};
     b->config = (struct fsif_frontend_config){
         .size = sizeof(b->config),
-        .dialect = 1,
+        .dialect = RAW_DIALECT,
         .features = FSIF_FEATURE_ERRNO,
         .ring = b->ring,
         .ring_pages = 1,
@@ -97,8 +97,9 @@ int back_take(struct rawback *b, struct fsif_wire1_request *out)
 
     if (fsi_load_acquire(&b->ring->req_prod) == b->taken)
         return 0;
-    fsi_ring_requests(&r, b->ring, RAW_IDS, FSIF_WIRE1_SLOT);
-    fsi_copy_in(out, r.slots + (size_t)(b->taken++ % RAW_IDS) * FSIF_WIRE1_SLOT, sizeof(*out));
+    fsi_ring_requests(&r, b->ring, RAW_IDS, RAW_SLOT);
+    raw_get_request(r.slots + (size_t)(b->taken++ % RAW_IDS) * RAW_SLOT, out);
+    b->types[out->id] = out->type;
     return 1;
 }
 
@@ -107,8 +108,9 @@ void back_answer(struct rawback *b, uint32_t id, uint64_t ret)
     const struct fsif_wire1_response rsp = {.id = (uint16_t)id, .ret = ret};
     struct fsi_ring r;
 
-    fsi_ring_responses(&r, b->ring, RAW_IDS, FSIF_WIRE1_SLOT);
-    fsi_copy_out(r.slots + (size_t)(b->answered % RAW_IDS) * FSIF_WIRE1_SLOT, &rsp, sizeof(rsp));
+    fsi_ring_responses(&r, b->ring, RAW_IDS, RAW_SLOT);
+    raw_put_response(r.slots + (size_t)(b->answered % RAW_IDS) * RAW_SLOT, b->types[rsp.id],
+                     back_page(b, id % RAW_IDS), &rsp);
     fsi_store_seq(&b->ring->rsp_prod, ++b->answered);
 }
 

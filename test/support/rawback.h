@@ -13,7 +13,7 @@
 #include "frontend_state.h"
 #include "memtransport.h"
 
-#define RAW_IDS FSIF_WIRE1_SLOTS
+#include "rawslot.h"
 
 struct rawback {
     struct memtransport mem;
@@ -22,10 +22,11 @@ struct rawback {
     struct fsif_hooks hooks;
     void *state;
     void *calls;
-    uint32_t grefs[RAW_IDS];
+    uint32_t grefs[6 * RAW_IDS];
     struct fsif_wire_ring *ring;
-    uint32_t taken;    /* next index of a request */
-    uint32_t answered; /* next index of a response */
+    uint32_t taken;         /* next index of a request */
+    uint32_t answered;      /* next index of a response */
+    uint8_t types[1 << 16]; /* of the last request of each id */
 
     /* What the hooks saw */
     uint32_t poisoned;

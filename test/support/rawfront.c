@@ -43,7 +43,7 @@ void raw_config(struct rawfront *f, uint32_t first_index)
     f->hooks = (struct fsif_hooks){sizeof(f->hooks), f, on_poisoned, on_begin, on_end};
     f->config = (struct fsif_backend_config){
         .size = sizeof(f->config),
-        .dialect = 1,
+        .dialect = RAW_DIALECT,
         .features = FSIF_FEATURE_ERRNO,
         .ring = f->ring,
         .ring_pages = 1,
@@ -133,19 +133,24 @@ void raw_send(struct rawfront *f, const struct fsif_wire1_request *rq)
 {
     struct fsi_ring r;
 
-    fsi_ring_requests(&r, f->ring, RAW_IDS, FSIF_WIRE1_SLOT);
-    fsi_copy_out(r.slots + (size_t)(f->sent % RAW_IDS) * FSIF_WIRE1_SLOT, rq, sizeof(*rq));
+    fsi_ring_requests(&r, f->ring, RAW_IDS, RAW_SLOT);
+    f->types[rq->id] = rq->type;
+    raw_put_request(r.slots + (size_t)(f->sent % RAW_IDS) * RAW_SLOT, rq);
     fsi_store_seq(&f->ring->req_prod, ++f->sent);
 }
 
 int raw_receive(struct rawfront *f, struct fsif_wire1_response *out)
 {
+    const volatile unsigned char *slot;
     struct fsi_ring r;
+    uint32_t id;
 
     if (fsi_load_acquire(&f->ring->rsp_prod) == f->got)
         return 0;
-    fsi_ring_responses(&r, f->ring, RAW_IDS, FSIF_WIRE1_SLOT);
-    fsi_copy_in(out, r.slots + (size_t)(f->got++ % RAW_IDS) * FSIF_WIRE1_SLOT, sizeof(*out));
+    fsi_ring_responses(&r, f->ring, RAW_IDS, RAW_SLOT);
+    slot = r.slots + (size_t)(f->got++ % RAW_IDS) * RAW_SLOT;
+    id = (uint32_t)slot[0] | (uint32_t)slot[1] << 8;
+    raw_get_response(slot, f->types[id], raw_page(f, id % RAW_IDS), out);
     return 1;
 }
 

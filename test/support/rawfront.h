@@ -14,7 +14,7 @@
 #include "memtransport.h"
 #include "scriptstore.h"
 
-#define RAW_IDS FSIF_WIRE1_SLOTS
+#include "rawslot.h"
 
 struct rawfront {
     struct memtransport mem;
@@ -24,8 +24,9 @@ struct rawfront {
     struct fsif_hooks hooks;
     void *state;
     struct fsif_wire_ring *ring;
-    uint32_t sent; /* next index of a request */
-    uint32_t got;  /* next index of a response */
+    uint32_t sent;          /* next index of a request */
+    uint32_t got;           /* next index of a response */
+    uint8_t types[1 << 16]; /* of the last request of each id */
 
     /* What the hooks saw */
     uint32_t poisoned;

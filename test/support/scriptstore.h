@@ -44,7 +44,7 @@ struct scriptstore {
     uint64_t length;
     char path[FSIF_PATH_MAX + 1];
     char path2[FSIF_PATH_MAX + 1];
-    char data[FSIF_PAGE_SIZE]; /* of the last write */
+    char data[6 * FSIF_PAGE_SIZE]; /* of the last write */
     const void *buffer;        /* of the last read or write */
 
     unsigned char file_open[SCRIPT_FILES];

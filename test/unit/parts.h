@@ -10,6 +10,10 @@
 TCase *backend_handle_cases(void);
 TCase *backend_resume_cases(void);
 
+/* unit.dialect2 */
+TCase *several_pages_backend_cases(void);
+TCase *several_pages_frontend_cases(void);
+
 /* unit.frontend_end */
 TCase *frontend_hostile_cases(void);
 TCase *frontend_resume_cases(void);

@@ -37,7 +37,7 @@ START_TEST(refusals)
     REFUSED(c.dialect = 3);
     REFUSED(c.dialect = UINT32_MAX);
     REFUSED(c.ring_pages = 0);
-    REFUSED(c.ring_pages = 2);
+    REFUSED((c.dialect = 1, c.ring_pages = 2));
     REFUSED(c.ring_pages = UINT32_MAX);
     REFUSED((c.dialect = 2, c.ring_pages = 17));
 #define MISSING(member)                                                                            \

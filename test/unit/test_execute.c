@@ -199,15 +199,10 @@ END_TEST
 /* B4 */
 START_TEST(extremes)
 {
-    static const uint64_t bad[][2] = {{4097, 0},
-                                      {UINT64_MAX, 0},
-                                      {0, UINT64_MAX},
-                                      {1, INT64_MAX},
-                                      {4096, INT64_MAX},
-                                      {UINT64_C(1) << 63, 0},
-                                      {1, UINT64_C(1) << 63},
-                                      {UINT32_MAX, 0},
-                                      {UINT64_C(1) << 32, 0}};
+    static const uint64_t bad[][2] = {
+        {RAW_MAX_IO + 1, 0},    {UINT64_MAX, 0},   {0, UINT64_MAX},
+        {1, INT64_MAX},         {4096, INT64_MAX}, {UINT64_C(1) << 63, 0},
+        {1, UINT64_C(1) << 63}, {UINT32_MAX, 0},   {UINT64_C(1) << 32, 0}};
     struct fsif_wire1_request r;
     uint32_t handle;
 
@@ -474,8 +469,8 @@ START_TEST(bad_grefs)
         r.u.io.gref = bad[i];
         ck_assert_int_eq(raw_call(&f, &r), -FSIF_EFAULT);
         r = raw_on_handle(FSIF_WIRE_STAT, 1, handle);
-        r.u.stat.gref = bad[i];
-        ck_assert_int_eq(raw_call(&f, &r), -FSIF_EFAULT);
+        r.u.stat.gref = bad[i]; /* dialect 2 has none there */
+        ck_assert_int_eq(raw_call(&f, &r), RAW_DIALECT == 1 ? -FSIF_EFAULT : 0);
     }
     raw_end(&f);
 }
@@ -495,7 +490,7 @@ START_TEST(page_cannot_be_written)
     r = io(FSIF_WIRE_READ, handle, 5, 0);
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EACCES);
     r = raw_on_handle(FSIF_WIRE_STAT, 1, handle);
-    ck_assert_int_eq(raw_call(&f, &r), -FSIF_EACCES);
+    ck_assert_int_eq(raw_call(&f, &r), RAW_DIALECT == 1 ? -FSIF_EACCES : 0);
     ck_assert_int_eq(named(FSIF_WIRE_LIST, "d"),
                      (int64_t)FSIF_EACCES << FSIF_WIRE1_LIST_ERROR_SHIFT);
     f.mem.copy_from_error = -FSIF_EIO;

@@ -39,6 +39,12 @@ static int run(const char *const *args)
 }
 #define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
 
+static void again(void)
+{
+    fsi_options_fini(&options);
+    fsi_options_init(&options);
+}
+
 START_TEST(test_command_line)
 {
     ck_assert_int_eq(RUN("-l", "shm:/run/s", "-e", "data=/srv/data", "-e",
@@ -117,6 +123,49 @@ START_TEST(test_values)
 }
 END_TEST
 
+START_TEST(test_dialects)
+{
+    static const struct {
+        const char *list;
+        uint32_t set;
+    } good[] = {{"1", 2}, {"2", 4}, {"1,2", 6}, {"2,1", 6}, {"1 2", 6}, {"2,2", 4}};
+    static const char *const bad[] = {"", "0", "3", "1,", ",1", "1,3", "12", "1;2", "1, 2", "one"};
+
+    ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:"), 0);
+    ck_assert_uint_eq(options.dialects, FSIF_DIALECTS_KNOWN);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        again();
+        ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:", "--dialects", good[i].list), 0);
+        ck_assert_uint_eq(options.dialects, good[i].set);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        again();
+        ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:", "--dialects", bad[i]), -FSIF_EINVAL);
+        ck_assert_ptr_nonnull(strstr(err.text, "dialects is"));
+    }
+    again();
+    ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:", "--dialects=1", "--dialects=1"),
+                     -FSIF_EINVAL);
+}
+END_TEST
+
+START_TEST(test_strip_prefix)
+{
+    static const char *const good[][2] = {
+        {"x=memory:", ""},
+        {"x=memory:,strip-prefix=/srv", "srv"},
+        {"x=memory:,strip-prefix=//srv/./data//", "srv/data"},
+        {"x=memory:,strip-prefix=/a\\,b c", "a,b c"},
+    };
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        again();
+        ck_assert_msg(RUN("-l", "shm:s", "-e", good[i][0]) == 0, "%s", err.text);
+        ck_assert_str_eq(options.exports[0].strip_prefix, good[i][1]);
+    }
+}
+END_TEST
+
 /* What stands after `-l shm:s -e`, and what the message must say. */
 static const struct {
     const char *text;
@@ -129,6 +178,14 @@ static const struct {
     {"a/b=/a", "not a name"},
     {"a b=/a", "not a name"},
     {"x=", "source is empty"},
+    {"x=/a,strip-prefix", "needs a value"},
+    {"x=/a,strip-prefix=", "strip-prefix is"},
+    {"x=/a,strip-prefix=a", "strip-prefix is"},
+    {"x=/a,strip-prefix=/", "strip-prefix is"},
+    {"x=/a,strip-prefix=/./", "strip-prefix is"},
+    {"x=/a,strip-prefix=/a/../b", "strip-prefix is"},
+    {"x=/a,strip-prefix=/\xc3\xa4", "strip-prefix is"},
+    {"x=/a,strip-prefix=/a,strip-prefix=/b", "given twice"},
     {"x=,ro", "source is empty"},
     {"x=/a,", "option is empty"},
     {"x=/a,,ro", "option is empty"},
@@ -397,6 +454,8 @@ int main(void)
     tcase_add_test(t, test_sorted);
     tcase_add_loop_test(t, test_sources, 0, COUNT(sources));
     tcase_add_test(t, test_values);
+    tcase_add_test(t, test_dialects);
+    tcase_add_test(t, test_strip_prefix);
     tcase_add_loop_test(t, test_bad_exports, 0, COUNT(bad_exports));
     tcase_add_loop_test(t, test_bad_lines, 0, COUNT(bad_lines));
     tcase_add_test(t, test_help_and_version);

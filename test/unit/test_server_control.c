@@ -32,6 +32,7 @@ static struct fsi_hello some_hello(void)
     h.session = 4000000000u;
     h.nfds = 1;
     h.log_level = 2;
+    h.dialects = 6;
     h.max_pages = 4096;
     h.threads = 32;
     h.slow_threshold = 2;

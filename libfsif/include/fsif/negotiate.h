@@ -22,6 +22,13 @@ extern "C" {
 #define FSIF_DIALECT_BIT(d) (1u << (d))
 #define FSIF_DIALECTS_KNOWN (FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2))
 
+/**
+ * fsif_dialects_parse - a set of dialects as people write it: "1", "2", "1,2" or "1 2"
+ *
+ * Return: 0 and @out; -FSIF_EINVAL
+ */
+int fsif_dialects_parse(const char *text, uint32_t *out);
+
 /* No dialect has a longer ring. */
 #define FSIF_RING_PAGES_MAX 16u
 
