@@ -68,6 +68,7 @@ put_base() {
 put_built() {
     local r=$1 f
     for f in "$build"/frontends/cli/fsif "$build"/backends/server/fsif-backend \
+        "$build"/backends/server/ctl/fsifctl \
         "$build"/test/conformance/{conformance,differential} "$build"/test/xen/peers/*; do
         [ ! -f "$f" ] || [ ! -x "$f" ] || put "$r" /bin "$f" || return 1
     done
@@ -79,8 +80,6 @@ put_built() {
         's/^FSIF_PLUGIN_DIR:[^=]*=//p' "$build/CMakeCache.txt")
     mkdir -p "$r$(dirname "$f")"
     ln -sfn /plugins "$r$f"
-    [ ! -e "$root/transports/xen/fsif-xen-attach" ] ||
-        put "$r" /bin "$root/transports/xen/fsif-xen-attach"
 }
 
 pack() {

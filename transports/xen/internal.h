@@ -149,6 +149,16 @@ int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid);
 /** fsi_xen_sweep - remove what belonged to domains that are gone */
 void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid);
 
+/* --- toolstack.c: what makes the nodes ---------------------------------------------------------
+ */
+
+int fsi_xen_toolstack_open(struct fsif_toolstack **out);
+void fsi_xen_toolstack_close(struct fsif_toolstack *t);
+int fsi_xen_resolve(struct fsif_toolstack *t, const char *domain, struct fsif_domain *out);
+int fsi_xen_attach(struct fsif_toolstack *t, struct fsif_attachment *a);
+int fsi_xen_detach(struct fsif_toolstack *t, const struct fsif_attachment *a);
+int fsi_xen_list(struct fsif_toolstack *t, uint32_t backend, fsif_attachment_fn *fn, void *arg);
+
 /* --- session: both roles -----------------------------------------------------------------------
  */
 

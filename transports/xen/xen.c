@@ -31,4 +31,10 @@ const struct fsif_transport fsif_transport_xen = {
     .peer_fd = fsi_xen_peer_fd,
     .peer_state = fsi_xen_peer_state,
     .close = fsi_xen_close,
+    .toolstack_open = fsi_xen_toolstack_open,
+    .toolstack_close = fsi_xen_toolstack_close,
+    .resolve = fsi_xen_resolve,
+    .attach = fsi_xen_attach,
+    .detach = fsi_xen_detach,
+    .list = fsi_xen_list,
 };

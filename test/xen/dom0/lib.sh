@@ -170,6 +170,11 @@ old_backend_stop() {
     cat /run/rig/old-backend.out
 }
 
+# attach_number DOMAIN EXPORT [ro]: both halves; prints the export's number
+attach_number() {
+    fsifctl --json attach "$@" | sed -n 's/.*"number": \([0-9]*\),.*/\1/p'
+}
+
 workers() {
     cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^fsif-worker$' || true
 }

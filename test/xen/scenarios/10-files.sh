@@ -7,8 +7,8 @@ id=$(domid a)
 rm -rf /tmp/files
 mkdir -p /tmp/files/data
 echo hello >/tmp/files/data/greeting
-backend_start -e "data=/tmp/files,allow-domain=$id"
-fsif-xen-attach "$id" data
+backend_start -e data=/tmp/files
+fsifctl attach a data
 guest_prints a 'fsif -c xen:0 exports' '^data rw$'
 guest_prints a 'fsif -c xen:0 ls data:/data' '^greeting$'
 guest_prints a 'fsif -c xen:0 cat data:/data/greeting' '^hello$'
@@ -36,5 +36,5 @@ guest_run a 'rm -rf /tmp/t /tmp/back'
 note "put and get: $(find /tmp/files/t -type f | wc -l) files, $(du -sk /tmp/files/t | cut -f1) KiB, verified"
 
 nothing_left "$id"
+fsifctl detach "$id" data
 backend_stop
-fsif-xen-attach --detach "$id" data

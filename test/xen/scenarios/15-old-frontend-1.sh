@@ -9,7 +9,7 @@ rm -rf /tmp/old
 mkdir -p /tmp/old/data
 echo hello >/tmp/old/data/file
 backend_start -e "data=/tmp/old/data,allow-domain=$id"
-fsif-xen-attach "$id" data
+fsifctl attach "$id" data
 
 # Every operation, one at a time; then two and 60 requests at once, where one event too early makes
 # the frontend take its own requests for answers.
@@ -53,13 +53,13 @@ b=$(domid b)
 mkdir -p /tmp/old/b
 backend_stop
 backend_start -e "data=/tmp/old/data,allow-domain=$id" -e "b=/tmp/old/b,allow-domain=$b"
-fsif-xen-attach "$b" b
+fsifctl attach "$b" b
 guest_begin a "$old data storm 5"
 guest_prints b 'for i in 1 2 3; do echo $i >/tmp/w; fsif -c xen:0 put /tmp/w b:/w$i && fsif -c xen:0 cat b:/w$i || exit 1; done' '^3$'
 guest_end a 60
 guest_run a 'xenstore-rm device/vfs/0'
 nothing_left "$id" "$b"
-fsif-xen-attach --detach "$b" b
+fsifctl detach "$b" b
 note "13 operations, 60 at once, stale keys, killed, bad ring, event storm; answered after $answered"
+fsifctl detach "$id" data
 backend_stop
-fsif-xen-attach --detach "$id" data

@@ -8,7 +8,7 @@ id=$(domid a)
 rm -rf /tmp/conformance
 mkdir -p /tmp/conformance
 backend_start -e "data=/tmp/conformance,allow-domain=$id"
-fsif-xen-attach "$id" data
+fsifctl attach "$id" data
 : >/run/rig/conformance
 cases="open-modes bad-handles read-write big-io sparse truncating attributes setid-masked
     directory-handle after-unlink directories removing renaming odd-names long-names space
@@ -28,5 +28,5 @@ else
     note "$(tail -n 1 /run/rig/printed)"
 fi
 nothing_left "$id"
+fsifctl detach "$id" data
 backend_stop
-fsif-xen-attach --detach "$id" data

@@ -13,12 +13,13 @@ mkdir -p /tmp/two/a /tmp/two/b /tmp/two/shared
 echo "of a" >/tmp/two/a/file
 echo "of b" >/tmp/two/b/file
 echo "of both" >/tmp/two/shared/file
-backend_start -e "a=/tmp/two/a,allow-domain=$a" -e "b=/tmp/two/b,allow-domain=$b" \
-    -e "shared=/tmp/two/shared,ro,allow-domain=$a $b" -e "secret=/tmp,allow-uid=0"
-ea=$(fsif-xen-attach "$a" a)
-eb=$(fsif-xen-attach "$b" b)
-fsif-xen-attach "$a" shared ro
-fsif-xen-attach "$b" shared ro
+backend_start -e a=/tmp/two/a -e b=/tmp/two/b -e shared=/tmp/two/shared -e secret=/tmp,allow-uid=0
+ea=$(attach_number "$a" a)
+eb=$(attach_number "$b" b)
+fsifctl attach "$a" shared ro
+fsifctl attach b shared ro
+fsifctl list
+fsifctl show shared
 
 # What each is for.
 guest_prints a 'fsif -c xen:0 exports | tr "\n" ";"' '^a rw;shared ro;$'
@@ -34,10 +35,10 @@ refused a 'fsif -c xen:0 cat b:/file'
 refused a 'fsif -c xen:0 cat secret:/two/b/file'
 
 # Attached, but not on the daemon's own list.
-fsif-xen-attach "$a" secret
+fsifctl --backend 0 attach "$a" secret
 refused a 'fsif -c xen:0 cat secret:/two/b/file'
 grep -q 'event=denied.*domain:'"$a"'.*export=secret' "$backend_log" || fail "it was not denied"
-fsif-xen-attach --detach "$a" secret
+fsifctl --backend 0 detach "$a" secret
 
 # By xenstore: the other's export is not readable, its request node and its nodes not writable.
 vfs=/local/domain/0/backend/vfs
@@ -83,6 +84,6 @@ guest_prints a 'fsif -c xen:0 cat a:/file' '^of a$'
 guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
 note "names, nodes, 7 forged requests and 3 forged rings: all refused, neither guest was hurt"
 nothing_left "$a" "$b"
+for e in a shared; do fsifctl detach "$a" $e; done
+for e in b shared; do fsifctl detach "$b" $e; done
 backend_stop
-for e in a shared; do fsif-xen-attach --detach "$a" $e; done
-for e in b shared; do fsif-xen-attach --detach "$b" $e; done

@@ -9,7 +9,7 @@ rm -rf /tmp/ends
 mkdir -p /tmp/ends
 echo hello >/tmp/ends/file
 backend_start -e "data=/tmp/ends,allow-domain=$id"
-fsif-xen-attach "$id" data
+fsifctl attach "$id" data
 
 # A session that goes on for minutes unless somebody ends it.
 long='conformance --address xen:0 --export data --case list-many'
@@ -54,11 +54,11 @@ still_works
 
 # The export is detached.
 begin "$long"
-fsif-xen-attach --detach "$id" data
+fsifctl detach "$id" data
 guest_end a 20 && fail "it did not notice"
 nothing_left "$id"
 refused a 'fsif -c xen:0 cat data:/file'
-fsif-xen-attach "$id" data
+fsifctl attach "$id" data
 still_works
 
 # The daemon ends in good order, and comes back.
@@ -79,12 +79,12 @@ still_works
 n=$(count 5 200)
 i=0
 while [ $i -lt "$n" ]; do
-    fsif-xen-attach --detach "$id" data
-    fsif-xen-attach "$id" data >/dev/null
+    fsifctl detach "$id" data
+    fsifctl attach "$id" data >/dev/null
     guest_prints a 'fsif -c xen:0 cat data:/file' '^hello$'
     i=$((i + 1))
 done
 nothing_left "$id"
 note "killed frontend, worker, daemon; detach; restart; $n attach and detach cycles"
+fsifctl detach "$id" data
 backend_stop
-fsif-xen-attach --detach "$id" data

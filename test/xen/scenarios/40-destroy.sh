@@ -12,7 +12,7 @@ mkdir -p /tmp/destroy/victim /tmp/destroy/b
 echo "of b" >/tmp/destroy/b/file
 backend_start -e "victim=/tmp/destroy/victim,allow-domain=$uuid" \
     -e "b=/tmp/destroy/b,allow-domain=$b"
-fsif-xen-attach "$b" b
+fsifctl attach "$b" b
 guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
 nothing_left
 
@@ -42,7 +42,7 @@ while [ $i -lt "$rounds" ]; do
     rm -rf /tmp/destroy/victim/*
     guest_create $victim 192 "uuid=\"$uuid\""
     v=$(domid $victim)
-    fsif-xen-attach "$v" victim
+    fsifctl attach "$uuid" victim
     guest_boot $victim
     guest_begin $victim \
         'while conformance --address xen:0 --export victim --case many-handles; do :; done'
@@ -63,5 +63,5 @@ while [ $i -lt "$rounds" ]; do
 done
 cat /run/rig/after
 note "$rounds guests destroyed with requests in flight; processes, descriptors, grants, nodes equal"
+fsifctl detach "$b" b
 backend_stop
-fsif-xen-attach --detach "$b" b
