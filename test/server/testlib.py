@@ -75,11 +75,11 @@ class Scratch:
 class Daemon:
     """A daemon that has printed its `listening` line."""
 
-    def __init__(self, folder, *arguments, listen=True, ready=True, **popen):
+    def __init__(self, folder, *arguments, listen=True, ready=True, plugin_dir=True, **popen):
         self.socket = folder + "/socket"
         self.log_path = folder + "/log"
         self.log_file = open(self.log_path, "ab")
-        line = [PROGRAM, "--plugin-dir", PLUGINS]
+        line = [PROGRAM] + (["--plugin-dir", PLUGINS] if plugin_dir else [])
         if listen:
             line += ["-l", "shm:" + self.socket]
         self.process = subprocess.Popen(line + list(arguments), stdout=subprocess.PIPE,
