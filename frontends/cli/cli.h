@@ -38,7 +38,8 @@ struct cli_session {
 struct cli {
     const char *address;
     int timeout_ms;
-    uint32_t dialects; /* 0: all */
+    uint32_t dialects;      /* 0: all */
+    const char *plugin_dir; /* NULL: the installed one */
     struct fsif_registry *registry;
     struct cli_session *sessions;
     const struct cli_command *command;

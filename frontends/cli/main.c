@@ -44,7 +44,14 @@ static const struct cli_command commands[] = {
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_JSON, OPTION_VERIFY, OPTION_DIALECTS };
+enum {
+    OPTION_HELP = 256,
+    OPTION_VERSION,
+    OPTION_JSON,
+    OPTION_VERIFY,
+    OPTION_DIALECTS,
+    OPTION_PLUGIN_DIR
+};
 
 static const struct option long_options[] = {
     {"address", required_argument, NULL, 'c'},
@@ -63,6 +70,7 @@ static const struct option long_options[] = {
     {"null", no_argument, NULL, '0'},
     {"human-readable", no_argument, NULL, 'h'},
     {"dialects", required_argument, NULL, OPTION_DIALECTS},
+    {"plugin-dir", required_argument, NULL, OPTION_PLUGIN_DIR},
     {NULL, 0, NULL, 0},
 };
 
@@ -116,6 +124,9 @@ static int common_option(struct cli *cli, int c)
     case OPTION_DIALECTS:
         if (fsif_dialects_parse(optarg, &cli->dialects) < 0)
             return cli_usage(cli, "'%s' is no list of dialects: 1, 2 or 1,2", optarg);
+        return CLI_OK;
+    case OPTION_PLUGIN_DIR:
+        cli->plugin_dir = optarg;
         return CLI_OK;
     case OPTION_HELP:
         help(cli->command);
@@ -269,7 +280,7 @@ static int run(struct cli *cli, char **operands, int count)
 {
     int status;
 
-    if (fsif_registry_create(NULL, &cli->registry) < 0)
+    if (fsif_registry_create(cli->plugin_dir, &cli->registry) < 0)
         cli_no_memory();
     fsif_registry_add_transport(cli->registry, &fsif_transport_shm);
     raise_descriptor_limit();
