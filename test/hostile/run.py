@@ -13,8 +13,9 @@ import b_ring
 import b_session
 import f_answers
 import f_session
+import x_xen
 
-MODULES = (b_ring, b_names, b_files, b_session, f_answers, f_session)
+MODULES = (b_ring, b_names, b_files, b_session, f_answers, f_session, x_xen)
 
 if __name__ == "__main__":
     faulthandler.enable()  # a hang is a failure that says where: guard.py aborts it

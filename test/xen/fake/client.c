@@ -22,6 +22,8 @@ static atomic_int fail_error;
 static _Atomic(const char *) failed;
 static void (*before_commit)(void *arg);
 static void *before_commit_arg;
+static void (*after_commit)(void *arg);
+static void *after_commit_arg;
 
 void fake_be(uint32_t domid)
 {
@@ -68,6 +70,18 @@ void client_before_commit(void)
 {
     if (before_commit)
         before_commit(before_commit_arg);
+}
+
+void fake_after_commit(void (*fn)(void *arg), void *arg)
+{
+    after_commit = fn;
+    after_commit_arg = arg;
+}
+
+void client_after_commit(void)
+{
+    if (after_commit)
+        after_commit(after_commit_arg);
 }
 
 /* --- the socket --- */
@@ -135,7 +149,8 @@ struct handle *client_open(enum fake_kind kind, const char *name)
         return NULL;
     if (domain < 0)
         domain = number ? atoi(number) : 0;
-    h = calloc(1, sizeof(*h));
+    h = malloc(sizeof(*h));
+    memset(h, 0, offsetof(struct handle, m) + FAKE_HEAD);
     h->kind = kind;
     h->sock = h->fd = -1;
     pthread_mutex_init(&h->lock, NULL);

@@ -45,7 +45,8 @@ void *client_map(struct handle *h, int writable);
 /** client_unmap - Return: the id that the host knows it by, 0: there is none */
 uint32_t client_unmap(struct handle *h, void *at);
 
-/** client_before_commit - what fake_before_commit() set */
+/** client_before_commit, client_after_commit - what fake_before_commit() and so on set */
 void client_before_commit(void);
+void client_after_commit(void);
 
 #endif

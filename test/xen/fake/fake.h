@@ -46,8 +46,10 @@ const char *fake_failed(void);
 /** fake_conflicts - so many transactions that follow end with EAGAIN */
 void fake_conflicts(uint32_t n);
 
-/** fake_before_commit - before each commit @fn writes what may conflict; NULL: nothing */
+/** fake_before_commit - before each commit @fn writes what may conflict; NULL: nothing
+ * fake_after_commit - after each that went well, before its maker goes on */
 void fake_before_commit(void (*fn)(void *arg), void *arg);
+void fake_after_commit(void (*fn)(void *arg), void *arg);
 
 /** fake_grant_limit - of pages that a domain can share; 1024 at first */
 void fake_grant_limit(uint32_t pages);

@@ -90,7 +90,8 @@ static void node(const char *path, const char *value, uint32_t owner, unsigned o
                                       {.id = reader, .perms = reading}};
     size_t at = strlen(path) + 1;
     struct view toolstack = {.domid = 0};
-    struct fake_message *m = malloc(sizeof(*m));
+    static struct fake_message message; /* the lock is held */
+    struct fake_message *m = &message;
 
     memset(m, 0, FAKE_HEAD);
     m->op = FAKE_WRITE;
@@ -104,20 +105,19 @@ static void node(const char *path, const char *value, uint32_t owner, unsigned o
     memcpy(m->data + at, perms, m->len - at);
     if (tree_apply(toolstack, m))
         abort();
-    free(m);
 }
 
 static void remove_node(const char *path)
 {
     struct view toolstack = {.domid = 0};
-    struct fake_message *m = malloc(sizeof(*m));
+    static struct fake_message message; /* the lock is held */
+    struct fake_message *m = &message;
 
     memset(m, 0, FAKE_HEAD);
     m->op = FAKE_RM;
     m->len = (uint32_t)strlen(path) + 1;
     memcpy(m->data, path, m->len);
     (void)tree_apply(toolstack, m);
-    free(m);
 }
 
 static void create(uint32_t domid)
@@ -168,6 +168,7 @@ void fake_reset(void)
     pthread_mutex_unlock(&lock);
     fake_fail(0, 0);
     fake_before_commit(NULL, NULL);
+    fake_after_commit(NULL, NULL);
 }
 
 struct connection *host_open(enum fake_kind kind, uint32_t domid, uint32_t process)

@@ -200,6 +200,8 @@ bool xs_transaction_end(struct xs_handle *xs, xs_transaction_t t, bool abort)
     client_end(base(xs));
     if (error)
         errno = error;
+    if (ret == 0 && !abort)
+        client_after_commit();
     return ret == 0 && !error;
 }
 
