@@ -2,7 +2,8 @@
 /*
  * Event channels. A port is unbound, waiting for one domain, or has its partner. What comes while a
  * port is masked comes once more after its unmasking; a channel that was just bound has one event,
- * and one whose other end is gone is unbound again and silently swallows what is sent.
+ * and one whose other end is gone is unbound again and silently swallows what is sent. A port whose
+ * process is gone stays while pages are held that are to ring it at their end, as in Linux.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 struct port {
     struct port *next;
-    struct connection *c;
+    struct connection *c; /* NULL: only held pages keep it */
     uint32_t domid, number;
     uint32_t other; /* the domain that may bind or has bound it */
     struct port *partner;
@@ -57,6 +58,8 @@ int channel_is(uint32_t domid, uint32_t port)
 
 static void ring(struct port *p)
 {
+    if (!p->c)
+        return;
     if (p->masked) {
         p->pending = 1;
         return;
@@ -111,6 +114,15 @@ static void drop(struct port *p)
     free(p);
 }
 
+/* Its process has no use for it any more. */
+static void let_go(struct port *p)
+{
+    if (grant_rings(p->domid, p->number))
+        p->c = NULL;
+    else
+        drop(p);
+}
+
 void channel_drop(struct connection *c)
 {
     struct port *next;
@@ -118,8 +130,16 @@ void channel_drop(struct connection *c)
     for (struct port *p = ports; p; p = next) {
         next = p->next;
         if (p->c == c)
-            drop(p);
+            let_go(p);
     }
+}
+
+void channel_check(uint32_t domid, uint32_t port)
+{
+    struct port *p = find(domid, port);
+
+    if (p && !p->c)
+        let_go(p);
 }
 
 static void bind_unbound(struct connection *c, struct fake_message *m)
@@ -204,7 +224,7 @@ void channel_call(struct connection *c, struct fake_message *m)
     if (m->op == FAKE_NOTIFY)
         notify(p);
     else if (m->op == FAKE_UNBIND)
-        drop(p);
+        let_go(p);
     else
         unmask(p);
     answer(m, 0, 0);

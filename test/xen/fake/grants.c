@@ -225,8 +225,19 @@ static void let_go(struct held *h, int notify)
         else
             h->grants[i]->maps--;
     }
+    if (h->port != FAKE_NONE)
+        channel_check(h->c->domid, h->port);
     free(h);
     sweep();
+}
+
+int grant_rings(uint32_t domid, uint32_t port)
+{
+    for (const struct held *h = held; h; h = h->next) {
+        if (h->c->domid == domid && h->port == port)
+            return 1;
+    }
+    return 0;
 }
 
 static void end(struct connection *c, struct fake_message *m)

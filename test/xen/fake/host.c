@@ -300,11 +300,6 @@ void fake_detach(uint32_t backend, uint32_t domid, uint32_t number)
 void fake_kill(uint32_t process)
 {
     pthread_mutex_lock(&lock);
-    /* What is to be told goes through channels, which must be there still. */
-    for (struct connection *c = connections; c; c = c->next) {
-        if (c->process == process)
-            grant_drop(c, 1);
-    }
     for (struct connection *c = connections; c; c = c->next) {
         if (c->process == process && !c->dead)
             release(c, 1);

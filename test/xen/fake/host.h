@@ -108,6 +108,7 @@ void watch_count(const struct connection *c, uint32_t *watches, uint32_t *events
 void grant_reset(void);
 void grant_call(struct connection *c, struct fake_message *m);
 void grant_drop(struct connection *c, int notify);
+int grant_rings(uint32_t domid, uint32_t port); /* pages are held that will ring it */
 void grant_forget_domain(uint32_t domid);
 uint32_t grant_count(void);
 uint32_t grant_maps(void);
@@ -121,6 +122,7 @@ void channel_call(struct connection *c, struct fake_message *m);
 void channel_drop(struct connection *c);
 int channel_is(uint32_t domid, uint32_t port);
 void channel_ring(uint32_t domid, uint32_t port);
+void channel_check(uint32_t domid, uint32_t port); /* pages held for it have gone */
 uint32_t channel_count(void);
 
 /* Set the result of @m to @result, or to @error if that is not 0. */
