@@ -167,20 +167,35 @@ static int start_listener(struct fsi_listener *l, struct fsi_error *err)
 
 /* --- stopping --------------------------------------------------------------------------------- */
 
-static void close_listeners(struct fsi_supervisor *sv)
+static void close_listener(struct fsi_listener *l)
+{
+    if (!l->listener)
+        return;
+    if (l->poll.data) {
+        uv_poll_stop(&l->poll);
+        uv_timer_stop(&l->pause);
+    }
+    l->transport->listener_close(l->listener);
+    l->listener = NULL;
+}
+
+/* No new peers. A transport that has to do with a session until its end goes on with it. */
+static void drain_listeners(struct fsi_supervisor *sv)
 {
     for (size_t i = 0; i < sv->nlisteners; i++) {
         struct fsi_listener *l = &sv->listeners[i];
 
-        if (!l->listener)
-            continue;
-        if (l->poll.data) {
-            uv_poll_stop(&l->poll);
-            uv_timer_stop(&l->pause);
-        }
-        l->transport->listener_close(l->listener);
-        l->listener = NULL;
+        if (l->transport->listener_drain)
+            l->transport->listener_drain(l->listener);
+        else
+            close_listener(l);
     }
+}
+
+static void close_listeners(struct fsi_supervisor *sv)
+{
+    for (size_t i = 0; i < sv->nlisteners; i++)
+        close_listener(&sv->listeners[i]);
 }
 
 void fsi_supervisor_worker_gone(struct fsi_supervisor *sv)
@@ -212,7 +227,7 @@ static void on_signal(uv_signal_t *sig, int number)
                    : number == SIGINT ? "SIGINT"
                                       : "SIGHUP",
                    (const char *)NULL);
-    close_listeners(sv);
+    drain_listeners(sv);
     fsi_admin_close(sv->admin);
     fsi_workers_drain(sv);
     uv_timer_start(&sv->stop_timer, on_stop_timeout, (uint64_t)sv->options->stop_timeout * 1000u,

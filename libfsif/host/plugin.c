@@ -95,7 +95,8 @@ static int check_listener(const struct fsif_transport *t, char *error)
         MEMBER(t, listener_close),
     };
 
-    return check_part(t->name, part, COUNT(part), t->peer_answer || t->listener_ended, error);
+    return check_part(t->name, part, COUNT(part),
+                      t->peer_answer || t->listener_ended || t->listener_drain, error);
 }
 
 static int check_toolstack(const struct fsif_transport *t, char *error)

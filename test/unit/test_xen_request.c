@@ -431,6 +431,8 @@ START_TEST(bad_export)
     put_text(toolstack, VFS "/exports/1/frontend-id", "05");
     write_nodes();
     ask();
+    ck_assert_ptr_null(take_peer());
+    put_text(toolstack, VFS "/exports/1/frontend-id", "5");
     refused("an export for nobody");
 }
 END_TEST

@@ -125,6 +125,9 @@ static int count_mappings(void)
 
 void held_now(struct held *out)
 {
+    /* Events that wait to be taken are nobody's. */
+    if (listener)
+        ck_assert_ptr_null(take_peer());
     fake_count(&out->counts);
     out->fds = count_fds();
     out->mappings = count_mappings();

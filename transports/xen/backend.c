@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,7 +25,7 @@ static int check_blob(const void *blob, size_t len, struct xen_request *out)
         return -FSIF_EINVAL;
     memcpy(out, blob, len);
     if (out->magic != XEN_BLOB_MAGIC || out->version != XEN_BLOB_VERSION ||
-        out->domid >= XEN_DOMAINS ||
+        out->domid >= XEN_DOMAINS || out->ring_pages == 0 || out->ring_pages > XEN_RING_PAGES_MAX ||
         strnlen(out->export_name, sizeof(out->export_name)) == sizeof(out->export_name))
         return -FSIF_EINVAL;
     return 0;
@@ -58,6 +59,27 @@ out:
     return ret;
 }
 
+static const char *dialect_words(uint32_t set)
+{
+    if (set == FSIF_DIALECT_BIT(1))
+        return "1";
+    return set == FSIF_DIALECT_BIT(2) ? "2" : "1 2";
+}
+
+static int put_ring(const struct xen_request *r, struct fsif_dict *offer)
+{
+    int ret = fsif_dict_put_u32(offer, "ring-pages", r->ring_pages);
+    char key[24];
+
+    if (r->ring_pages == 1)
+        return ret | fsif_dict_put_u32(offer, "ring-ref", r->ring_refs[0]);
+    for (uint32_t i = 0; i < r->ring_pages; i++) {
+        snprintf(key, sizeof(key), "ring-ref-%u", i);
+        ret |= fsif_dict_put_u32(offer, key, r->ring_refs[i]);
+    }
+    return ret;
+}
+
 /* The nodes as the offer that every transport has. */
 static int write_offer(const struct xen_request *r, struct fsif_dict *offer)
 {
@@ -67,13 +89,12 @@ static int write_offer(const struct xen_request *r, struct fsif_dict *offer)
     ret = fsif_dict_put_u32(offer, "fsif", 1);
     ret |= fsif_dict_put(offer, "request", "session");
     ret |= fsif_dict_put(offer, "export", r->export_name);
-    ret |= fsif_dict_put(offer, "dialects", "1");
+    ret |= fsif_dict_put(offer, "dialects", dialect_words(r->dialects));
     ret |= fsif_dict_put(offer, "features", r->feature_errno ? "errno" : "");
     ret |= fsif_dict_put_u32(offer, "pages", r->pages);
-    ret |= fsif_dict_put_u32(offer, "ring-pages", 1);
-    ret |= fsif_dict_put_u32(offer, "ring-ref", r->ring_ref);
+    ret |= put_ring(r, offer);
     /* Without our keys it may be a frontend of 2008. */
-    if (!r->keyed)
+    if (!r->keyed && r->dialects == FSIF_DIALECT_BIT(1))
         ret |= fsif_dict_put(offer, "quirks", "ring-when-idle");
     return ret ? -FSIF_EPROTO : 0;
 }

@@ -2,9 +2,13 @@
 /*
  * A frontend in a Linux guest's user space.
  *
- *   connect --share--> offer: nodes of I with state ready, then the request --I/backend = M-->
- *     wait for M/state --ready--> running
- *                      --closed, gone--> refused
+ *   connect --share--> offer: nodes of I, the request (import.c) --I/backend = M--> wait for
+ * M/state
+ *     --ready--> running
+ *     --closed, closing, gone--> refused
+ *
+ * A backend of 2008 may write I/backend before M/state, and M/state before we may read it: what
+ * cannot be read yet is waited for, and only "ready" is ready.
  *
  * libxenstore runs a thread of its own once something is watched; it takes no signals and touches
  * nothing of ours.
@@ -29,14 +33,9 @@
 /* Far above what gntalloc gives; it is asked, and says what it does not have. */
 #define SHARE_MAX 65536u
 
-static int left_ms(uint64_t end, int timeout_ms)
-{
-    uint64_t now = fsif_now_ms();
-
-    if (timeout_ms < 0)
-        return -1;
-    return now >= end ? 0 : (int)(end - now);
-}
+/* How often to look at a node that cannot be read yet, and whether the request is still there */
+#define UNREADABLE_MS 50
+#define REQUEST_MS 200
 
 static int add_fd(int poll_fd, int fd)
 {
@@ -118,130 +117,33 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
     s->canary[XEN_CANARY_FRONTEND] = 1;
     s->mem = pages;
     s->npages = n;
-    s->ring_ref = grefs[0];
     *mem = pages;
     return 0;
-}
-
-/* --- the request --------------------------------------------------------------------------------
- */
-
-struct offering {
-    struct fsif_session *s;
-    uint32_t feature_errno;
-};
-
-/* The lowest number that is not in use below device/vfs. */
-static int choose_import(struct xs_handle *xs, xs_transaction_t t, struct fsif_session *s)
-{
-    char base[XEN_PATH_MAX];
-    unsigned n = 0;
-    uint32_t number;
-    uint32_t import = 0;
-    char **names;
-    int again = 1;
-
-    fsi_xen_path(base, "/local/domain/%u/device/vfs", s->own_domid);
-    names = xs_directory(xs, t, base, &n);
-    if (!names)
-        return fsi_xen_error();
-    while (again) {
-        again = 0;
-        for (unsigned i = 0; i < n; i++) {
-            if (fsi_xen_number(names[i], UINT32_MAX, &number) && number == import)
-                again = 1;
-        }
-        import += (uint32_t)again;
-    }
-    free(names);
-    fsi_xen_path(s->frontend, "%s/%u", base, import);
-    return 0;
-}
-
-static int write_node(struct xs_handle *xs, xs_transaction_t t, const struct fsif_session *s,
-                      const char *name, uint32_t value)
-{
-    char path[XEN_PATH_MAX];
-
-    fsi_xen_path(path, "%s/%s", s->frontend, name);
-    return fsi_xen_write_u32(xs, t, path, value);
-}
-
-static int write_nodes(struct xs_handle *xs, xs_transaction_t t, const struct offering *o)
-{
-    const struct fsif_session *s = o->s;
-    char path[XEN_PATH_MAX];
-    int ret = write_node(xs, t, s, "ring-ref", s->ring_ref);
-
-    if (!ret)
-        ret = write_node(xs, t, s, "event-channel", (uint32_t)s->port);
-    if (!ret)
-        ret = write_node(xs, t, s, "pages", s->npages);
-    if (!ret)
-        ret = write_node(xs, t, s, "canary-ref", s->canary_ref);
-    if (!ret)
-        ret = write_node(xs, t, s, "feature-errno", o->feature_errno);
-    fsi_xen_path(path, "%s/state", s->frontend);
-    return ret ? ret : fsi_xen_write(xs, t, path, "ready");
-}
-
-/* One step for all of it: the backend sees no half of a request. */
-static int request_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
-{
-    const struct offering *o = arg;
-    struct fsif_session *s = o->s;
-    char path[XEN_PATH_MAX];
-    char other[XEN_PATH_MAX];
-    int ret;
-
-    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u/%u/frontend", s->domid,
-                 s->own_domid, s->export_number);
-    /* Another program of this guest asks for the same export just now. */
-    if (fsi_xen_read(xs, t, path, other, sizeof(other)) == 0)
-        return -FSIF_EBUSY;
-    ret = choose_import(xs, t, s);
-    if (!ret)
-        ret = write_nodes(xs, t, o);
-    return ret ? ret : fsi_xen_write(xs, t, path, s->frontend);
-}
-
-/* Wait until something that we watch changes. Returns 0; -FSIF_ETIMEDOUT; another -FSIF_E* */
-static int wait_change(struct fsif_session *s, uint64_t end, int timeout_ms)
-{
-    int ret = fsif_wait_fd(xs_fileno(s->xs), POLLIN, left_ms(end, timeout_ms));
-    char **event;
-
-    if (ret <= 0)
-        return ret ? ret : -FSIF_ETIMEDOUT;
-    while ((event = xs_check_watch(s->xs)) != NULL)
-        free(event);
-    return 0;
-}
-
-/* Many programs of one guest may ask at once; each waits for its turn. */
-static int send_request(struct offering *o, uint64_t end, int timeout_ms)
-{
-    struct fsif_session *s = o->s;
-    int ret;
-
-    while ((ret = fsi_xen_transact(s->xs, request_step, o)) == -FSIF_EBUSY) {
-        int left = left_ms(end, timeout_ms);
-
-        s->frontend[0] = '\0';
-        if (left == 0)
-            return -FSIF_ETIMEDOUT;
-        poll(NULL, 0, left < 0 || left > 20 ? 20 : left);
-    }
-    if (ret)
-        s->frontend[0] = '\0';
-    return ret;
 }
 
 /* --- the answer ---------------------------------------------------------------------------------
  */
 
+/* Wait until something that we watch changes, and no longer than @at_most. Returns 0;
+ * -FSIF_ETIMEDOUT at @end; another -FSIF_E* */
+static int wait_change(struct fsif_session *s, uint64_t end, int timeout_ms, int at_most)
+{
+    int left = fsi_xen_left_ms(end, timeout_ms);
+    char **event;
+    int ret;
+
+    if (left == 0)
+        return -FSIF_ETIMEDOUT;
+    if (left < 0 || (at_most >= 0 && left > at_most))
+        left = at_most;
+    ret = fsif_wait_fd(xs_fileno(s->xs), POLLIN, left);
+    while (ret > 0 && (event = xs_check_watch(s->xs)) != NULL)
+        free(event);
+    return ret < 0 ? ret : 0;
+}
+
 /* The backend's nodes: exactly /local/domain/B/backend/vfs/NUMBER. */
-static int read_backend_path(struct fsif_session *s)
+static int read_backend_path(struct fsif_session *s, char out[XEN_PATH_MAX])
 {
     char path[XEN_PATH_MAX];
     char vfs[XEN_PATH_MAX];
@@ -249,28 +151,40 @@ static int read_backend_path(struct fsif_session *s)
     int ret;
 
     fsi_xen_path(path, "%s/backend", s->frontend);
-    ret = fsi_xen_read(s->xs, XBT_NULL, path, s->backend, sizeof(s->backend));
+    ret = fsi_xen_read(s->xs, XBT_NULL, path, out, XEN_PATH_MAX);
     fsi_xen_path(vfs, "/local/domain/%u/backend/vfs", s->domid);
-    if (!ret && !fsi_xen_numbered(s->backend, vfs, &id))
+    if (!ret && !fsi_xen_numbered(out, vfs, &id))
         ret = -FSIF_EPROTO;
-    if (ret)
-        s->backend[0] = '\0';
     return ret;
 }
 
 static int wait_backend_path(struct fsif_session *s, uint64_t end, int timeout_ms)
 {
+    char path[XEN_PATH_MAX];
     int ret;
 
     if (!xs_watch(s->xs, s->frontend, "frontend"))
         return fsi_xen_error();
-    while ((ret = read_backend_path(s)) == -FSIF_ENOENT) {
-        ret = wait_change(s, end, timeout_ms);
+    while ((ret = read_backend_path(s, path)) == -FSIF_ENOENT) {
+        /* A request that is not to be answered is removed. */
+        ret = !fsi_xen_is_asked(s) && read_backend_path(s, path) == -FSIF_ENOENT
+                  ? -FSIF_ECONNREFUSED
+                  : wait_change(s, end, timeout_ms, REQUEST_MS);
         if (ret)
             break;
     }
+    if (!ret)
+        memcpy(s->backend, path, sizeof(path));
     xs_unwatch(s->xs, s->frontend, "frontend");
     return ret;
+}
+
+/* Whether our nodes still name the same backend's: who ends a session removes both. */
+static int is_answered(struct fsif_session *s)
+{
+    char path[XEN_PATH_MAX];
+
+    return read_backend_path(s, path) == 0 && strcmp(path, s->backend) == 0;
 }
 
 /* Returns 0 and 1 in @ready if the session runs, 0 if it was refused. */
@@ -278,6 +192,7 @@ static int wait_state(struct fsif_session *s, uint64_t end, int timeout_ms, int 
 {
     char path[XEN_PATH_MAX];
     char state[32];
+    int seen = 0;
     int ret;
 
     fsi_xen_path(path, "%s/state", s->backend);
@@ -285,12 +200,16 @@ static int wait_state(struct fsif_session *s, uint64_t end, int timeout_ms, int 
         return fsi_xen_error();
     for (;;) {
         ret = fsi_xen_read(s->xs, XBT_NULL, path, state, sizeof(state));
-        if (ret)
-            return ret == -FSIF_ENOENT ? -FSIF_EPIPE : ret;
-        *ready = strcmp(state, "ready") == 0;
-        if (*ready || strcmp(state, "closed") == 0 || strcmp(state, "closing") == 0)
+        *ready = !ret && strcmp(state, "ready") == 0;
+        if (!ret && (*ready || strcmp(state, "closed") == 0 || strcmp(state, "closing") == 0))
             return 0;
-        ret = wait_change(s, end, timeout_ms);
+        if (ret && ret != -FSIF_ENOENT && ret != -FSIF_EACCES)
+            return ret;
+        seen |= !ret;
+        if (ret && (seen || !is_answered(s)))
+            return -FSIF_EPIPE;
+        /* What becomes readable may do so without an event. */
+        ret = wait_change(s, end, timeout_ms, seen ? -1 : UNREADABLE_MS);
         if (ret)
             return ret;
     }
@@ -306,16 +225,28 @@ static uint32_t read_key(struct fsif_session *s, const char *name, uint32_t max,
     return fsi_xen_read_u32(s->xs, XBT_NULL, path, max, &value) ? absent : value;
 }
 
+/* An old backend does not say which dialect it speaks: it can only be the one that was offered. */
+static uint32_t only_dialect(uint32_t set)
+{
+    if (set == FSIF_DIALECT_BIT(1))
+        return 1;
+    return set == FSIF_DIALECT_BIT(2) ? 2 : 0;
+}
+
 static int write_answer(struct fsif_session *s, int ready, struct fsif_dict *answer)
 {
+    uint32_t dialect;
     int ret;
 
     fsif_dict_init(answer);
     if (!ready)
         return fsif_dict_put_u32(answer, "status",
                                  read_key(s, "status", FSIF_MAX_ERRNO, FSIF_ECONNREFUSED));
+    dialect = read_key(s, "dialect", 31, only_dialect(s->dialects));
+    if (dialect == 0)
+        return -FSIF_EPROTO;
     ret = fsif_dict_put_u32(answer, "status", 0);
-    ret |= fsif_dict_put_u32(answer, "dialect", read_key(s, "dialect", 31, 1));
+    ret |= fsif_dict_put_u32(answer, "dialect", dialect);
     ret |= fsif_dict_put(answer, "features", read_key(s, "feature-errno", 1, 0) ? "errno" : "");
     ret |= fsif_dict_put_u32(answer, "read-only", read_key(s, "read-only", 1, 0));
     return ret ? -FSIF_EPROTO : 0;
@@ -325,7 +256,6 @@ static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, 
                          struct fsif_dict *answer, int timeout_ms)
 {
     uint64_t end = timeout_ms < 0 ? 0 : fsif_now_ms() + (uint64_t)timeout_ms;
-    struct offering o = {.s = s};
     int ready = 0;
     int ret;
 
@@ -336,8 +266,7 @@ static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, 
         fsif_dict_init(answer);
         return fsif_dict_put_u32(answer, "status", (uint32_t)-ret);
     }
-    o.feature_errno = (uint32_t)fsif_dict_has_word(offer, "features", "errno");
-    ret = send_request(&o, end, timeout_ms);
+    ret = fsi_xen_ask(s, offer, end, timeout_ms);
     if (!ret)
         ret = wait_backend_path(s, end, timeout_ms);
     if (!ret)

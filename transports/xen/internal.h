@@ -19,8 +19,7 @@
 /* Our paths: /local/domain/32751/backend/vfs/exports/requests/32751/4294967295/frontend is 70. */
 #define XEN_PATH_MAX 128u
 
-/* A dialect-1 frontend that does not say so shares a ring page and a page for each slot. */
-#define XEN_OLD_PAGES 65u
+#define XEN_RING_PAGES_MAX 16u
 
 /* --- store.c: xenstore, with checks ----------------------------------------------------------- */
 
@@ -33,6 +32,10 @@ void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
 /** fsi_xen_number - the one way to write a number: no sign, blank or leading zero. Return: 1 or 0
  */
 int fsi_xen_number(const char *text, uint32_t max, uint32_t *out);
+
+/** fsi_xen_leading_number - the same, of a path's first part. Return: what follows it, "" or
+ * "/...", or NULL */
+const char *fsi_xen_leading_number(const char *text, uint32_t max, uint32_t *out);
 
 /** fsi_xen_numbered - whether @path is exactly @parent/NUMBER. Return: 1 or 0 */
 int fsi_xen_numbered(const char *path, const char *parent, uint32_t *out);
@@ -77,22 +80,24 @@ int fsi_xen_transact(struct xs_handle *xs, fsi_xen_step *step, void *arg);
 /** fsi_xen_error - errno as a negative FSIF_E* */
 int fsi_xen_error(void);
 
-/* --- request.c: what a frontend wrote, and the first answer ----------------------------------- */
+/* --- request.c: what a frontend wrote --------------------------------------------------------- */
 
 /* A frontend's request, checked. Plain data: it goes to the worker as it is. */
 #define XEN_BLOB_MAGIC 0x6e657866u /* "fxen" in memory */
-#define XEN_BLOB_VERSION 1u
+#define XEN_BLOB_VERSION 2u
 
 struct xen_request {
     uint32_t magic;
     uint32_t version;
     uint32_t domid;
-    uint32_t ring_ref;
+    uint32_t dialects; /* set of bits: those whose nodes are there */
+    uint32_t ring_pages;
+    uint32_t ring_refs[XEN_RING_PAGES_MAX];
     uint32_t port;  /* of the event channel, in the frontend's domain */
     uint32_t pages; /* shared in all */
     uint32_t has_canary;
     uint32_t canary_ref;
-    uint32_t keyed;         /* it wrote keys beside dialect 1's nodes */
+    uint32_t keyed;         /* it wrote keys beside the nodes of its dialect */
     uint32_t feature_errno; /* it asked for error numbers */
     char export_name[FSIF_EXPORT_NAME_MAX + 1];
 };
@@ -106,7 +111,9 @@ struct xen_place {
     uint32_t own_domid;
     uint32_t domid;
     uint32_t export_number;
-    uint32_t id; /* M: the number of the session's nodes */
+    uint32_t id;        /* M: the number of the session's nodes */
+    uint32_t import;    /* I: the number of the frontend's */
+    uint32_t read_only; /* it was attached so */
     char frontend[XEN_PATH_MAX];
     char backend[XEN_PATH_MAX];
     struct xen_request request;
@@ -123,9 +130,21 @@ struct xen_place {
  */
 int fsi_xen_take_request(struct xs_handle *xs, struct xen_place *place);
 
+/** fsi_xen_read_export - the export's name and mode, if it is attached to this guest. Return: 0;
+ * -FSIF_EACCES; -FSIF_ENOENT; -FSIF_EPROTO */
+int fsi_xen_read_export(struct xs_handle *xs, xs_transaction_t t, struct xen_place *place);
+
+/* --- nodes.c: a session's nodes --------------------------------------------------------------- */
+
+/** fsi_xen_write_init - the first answer to a request. Return: 0 or a negative FSIF_E* */
+int fsi_xen_write_init(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *place);
+
 /** fsi_xen_publish - write what the worker answered to M. Return: 0 or a negative FSIF_E* */
 int fsi_xen_publish(struct xs_handle *xs, const struct xen_place *place,
                     const struct fsif_dict *answer);
+
+/** fsi_xen_publish_state - write M/state only. Return: 0 or a negative FSIF_E* */
+int fsi_xen_publish_state(struct xs_handle *xs, const struct xen_place *place, const char *state);
 
 /** fsi_xen_withdraw - remove the session's nodes, if they are still those of this session */
 void fsi_xen_withdraw(struct xs_handle *xs, const struct xen_place *place);
@@ -138,13 +157,26 @@ int fsi_xen_accept(struct fsif_listener *l, struct fsif_peer **out);
 int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out);
 int fsi_xen_peer_export(struct fsif_peer *p, int *fds, size_t *nfds, void *blob, size_t *len);
 void fsi_xen_peer_close(struct fsif_peer *p);
+int fsi_xen_ended(struct fsif_listener *l, uint32_t *domid);
+void fsi_xen_listener_drain(struct fsif_listener *l);
 void fsi_xen_listener_close(struct fsif_listener *l);
 
 /* --- sweep.c: what is left of others -----------------------------------------------------------
  */
 
+/** fsi_xen_is_gone - Return: 1 if xenstore says that there is no such domain */
+int fsi_xen_is_gone(struct xs_handle *xs, uint32_t domid);
+
+/** fsi_xen_each_number - call @fn for each child of @path whose name is a number up to @max */
+typedef void fsi_xen_each_fn(struct xs_handle *xs, uint32_t own_domid, uint32_t number, void *arg);
+void fsi_xen_each_number(struct xs_handle *xs, uint32_t own_domid, const char *path, uint32_t max,
+                         fsi_xen_each_fn *fn, void *arg);
+
 /** fsi_xen_prepare - make the nodes that frontends look for; remove those of a dead backend */
-int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid);
+int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid, int open_requests);
+
+/** fsi_xen_open_guests - let every guest make frontends, as old toolstacks did; where we may */
+void fsi_xen_open_guests(struct xs_handle *xs, uint32_t own_domid);
 
 /** fsi_xen_sweep - remove what belonged to domains that are gone */
 void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid);
@@ -191,10 +223,10 @@ struct fsif_session {
     uint32_t own_domid;
     unsigned char *mem; /* npages shared pages, NULL before */
     uint32_t npages;
-    uint32_t ring_ref;
     uint32_t canary_ref;
-    int poll_fd; /* xenstore's descriptor and wake_fd */
-    int wake_fd; /* readable once the canary died */
+    uint32_t dialects; /* set of bits that was offered */
+    int poll_fd;       /* xenstore's descriptor and wake_fd */
+    int wake_fd;       /* readable once the canary died */
     int running;
     uint32_t export_number;
     char frontend[XEN_PATH_MAX]; /* "": nothing was written */
@@ -231,6 +263,21 @@ int fsi_xen_connect(const char *address, int timeout_ms, struct fsif_session **o
 int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs);
 int fsi_xen_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
                   int timeout_ms);
+
+/* --- import.c: a frontend's own nodes --- */
+
+/** fsi_xen_ask - write them and the request. Return: 0; -FSIF_ETIMEDOUT; -FSIF_EINVAL; -FSIF_E* */
+int fsi_xen_ask(struct fsif_session *s, const struct fsif_dict *offer, uint64_t end,
+                int timeout_ms);
+
+/** fsi_xen_is_asked - whether nobody took our request yet. Return: 1 or 0 */
+int fsi_xen_is_asked(const struct fsif_session *s);
+
+/** fsi_xen_unask - remove what is left of them, if it is still this session's */
+void fsi_xen_unask(struct fsif_session *s);
+
+/** fsi_xen_left_ms - milliseconds until @end, for poll(); -1: @timeout_ms is negative, no end */
+int fsi_xen_left_ms(uint64_t end, int timeout_ms);
 
 /* --- exports.c: a frontend's view of what it is attached to --- */
 

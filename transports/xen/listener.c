@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's part: the only one that has xenstore. A session of a frontend, as seen here:
+ * The supervisor's part: the only one that has xenstore. Requests are found here and checked in
+ * request.c; sessions live in connections.c, what is known of domains in domains.c.
  *
- *   request node --checked, state init--> [connected] --worker answers--> [answered, ready]
- *      |                                        \-- refused --> [answered, closed]
- *      '--refused: nothing but the request's removal
- *   any --frontend's state is not "ready", its domain is gone--> [told]: the worker sees its socket
- * end any --the worker closes its socket, or never started--> nodes withdrawn, forgotten
- *
- * Invariant: the nodes of M are there exactly as long as the connection is on the list.
- *
- * Watches are coalesced: an event marks a guest as dirty and nothing else, at most EVENTS_AT_ONCE
- * events are taken in one go, and accept() looks at one request of one dirty guest at a time, in
- * turn. `kick` is readable while anything is left to do, so that the caller's loop comes back.
+ * Watches are coalesced: an event marks a guest, a connection or a domain and nothing else. What is
+ * marked is looked at once for each wake-up, and accept() looks at no more than REQUESTS_AT_ONCE
+ * requests of one guest, in turn: a guest that floods us waits for its own turn like the others.
+ * Events are taken faster than they can come while we work on what is marked, so that the queue of
+ * libxenstore does not grow. `kick` is readable while anything is left to do, so that the caller's
+ * loop comes back.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,78 +20,28 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <fsif/host.h>
 
-#include "internal.h"
+#include "listener.h"
 
-#define EVENTS_AT_ONCE 256
+#define EVENTS_AT_ONCE 8192
 #define REQUESTS_AT_ONCE 16u
 #ifndef LOCK_NAME
 #define LOCK_NAME "fsif-xen-backend"
 #endif
-#define DOMAINS_TABLE 0x8000u
 
-/* Tokens of watches; a connection's is "M" and its number. */
-#define TOKEN_REQUESTS "requests"
-#define TOKEN_RELEASE "release"
-
-struct connection {
-    struct connection *next;
-    struct xen_place place;
-    int sock; /* our end; the worker's death closes the other */
-    int answered;
-    int told;
-};
-
-struct fsif_listener {
-    struct xs_handle *xs;
-    uint32_t own_domid;
-    uint32_t next_id;
-    int lock; /* held while we listen */
-    int poll_fd;
-    int kick;
-    int released;  /* a domain is gone */
-    uint32_t turn; /* the domain after the one that was looked at last */
-    uint32_t ndirty;
-    uint32_t dirty[DOMAINS_TABLE / 32]; /* a bit for each guest that wrote requests */
-    struct connection *connections;
-};
+#define TOKEN_EXPORTS "exports"
 
 struct fsif_peer {
     struct xen_request request;
+    uint32_t read_only;
     int sock;         /* the worker's end */
     uint8_t uuid[16]; /* of the domain; all zero where this domain cannot read it */
 };
-
-/* --- dirty guests ------------------------------------------------------------------------------
- */
-
-static int is_dirty(const struct fsif_listener *l, uint32_t domid)
-{
-    return (l->dirty[domid / 32] >> domid % 32) & 1u;
-}
-
-static void set_dirty(struct fsif_listener *l, uint32_t domid, int dirty)
-{
-    if (is_dirty(l, domid) == dirty)
-        return;
-    l->dirty[domid / 32] ^= 1u << domid % 32;
-    l->ndirty += dirty ? 1u : UINT32_MAX;
-}
-
-static uint32_t next_dirty(struct fsif_listener *l)
-{
-    uint32_t domid = l->turn;
-
-    while (!is_dirty(l, domid))
-        domid = l->dirty[domid / 32] ? (domid + 1) % DOMAINS_TABLE
-                                     : (domid / 32 + 1) * 32 % DOMAINS_TABLE;
-    l->turn = (domid + 1) % DOMAINS_TABLE;
-    return domid;
-}
 
 static void set_kick(struct fsif_listener *l, int on)
 {
@@ -106,161 +53,41 @@ static void set_kick(struct fsif_listener *l, int on)
     } while (n < 0 && errno == EINTR);
 }
 
-/* --- connections -------------------------------------------------------------------------------
- */
-
-static void connection_token(const struct connection *c, char token[16])
-{
-    snprintf(token, 16, "M%u", c->place.id);
-}
-
-static void state_path(const struct connection *c, char path[XEN_PATH_MAX])
-{
-    fsi_xen_path(path, "%s/state", c->place.frontend);
-}
-
-/* What says that the export is attached to this guest. */
-static void attached_path(const struct connection *c, char path[XEN_PATH_MAX])
-{
-    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u/frontend-id", c->place.own_domid,
-                 c->place.export_number);
-}
-
-static int watch(struct fsif_listener *l, const struct connection *c)
-{
-    char state[XEN_PATH_MAX];
-    char attached[XEN_PATH_MAX];
-    char token[16];
-
-    connection_token(c, token);
-    state_path(c, state);
-    attached_path(c, attached);
-    return xs_watch(l->xs, state, token) && xs_watch(l->xs, attached, token) ? 0 : fsi_xen_error();
-}
-
-static void unwatch(struct fsif_listener *l, const struct connection *c)
-{
-    char path[XEN_PATH_MAX];
-    char token[16];
-
-    connection_token(c, token);
-    state_path(c, path);
-    xs_unwatch(l->xs, path, token);
-    attached_path(c, path);
-    xs_unwatch(l->xs, path, token);
-}
-
-static void forget(struct fsif_listener *l, struct connection *c)
-{
-    struct connection **link = &l->connections;
-
-    while (*link != c)
-        link = &(*link)->next;
-    *link = c->next;
-    unwatch(l, c);
-    fsi_xen_withdraw(l->xs, &c->place);
-    close(c->sock);
-    free(c);
-}
-
-/* The worker finds its socket at an end and stops; then it is forgotten here. */
-static void tell_worker(struct connection *c)
-{
-    if (!c->told)
-        shutdown(c->sock, SHUT_WR);
-    c->told = 1;
-}
-
-static void check_frontend(struct fsif_listener *l, struct connection *c)
-{
-    char path[XEN_PATH_MAX];
-    uint32_t domid;
-
-    state_path(c, path);
-    if (!fsi_xen_is(l->xs, XBT_NULL, path, "ready"))
-        tell_worker(c);
-    attached_path(c, path);
-    if (fsi_xen_read_u32(l->xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) || domid != c->place.domid)
-        tell_worker(c);
-}
-
-static int add_socket(struct fsif_listener *l, int fd, struct connection *c)
-{
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
-
-    return epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : fsi_xen_error();
-}
-
-/* A new session of a guest on the same nodes ends the one before. */
-static void end_older(struct fsif_listener *l, const struct connection *newer)
-{
-    for (struct connection *c = l->connections; c; c = c->next) {
-        if (c != newer && strcmp(c->place.frontend, newer->place.frontend) == 0)
-            tell_worker(c);
-    }
-}
-
-static int connect_worker(struct fsif_listener *l, struct connection *c, struct fsif_peer **out)
-{
-    struct fsif_peer *p = calloc(1, sizeof(*p));
-    int pair[2];
-    int ret;
-
-    if (!p)
-        return -FSIF_ENOMEM;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
-        ret = fsi_xen_error();
-        free(p);
-        return ret;
-    }
-    ret = add_socket(l, pair[0], c);
-    if (!ret)
-        ret = watch(l, c);
-    if (ret) {
-        unwatch(l, c);
-        close(pair[0]);
-        close(pair[1]);
-        free(p);
-        return ret;
-    }
-    c->sock = pair[0];
-    p->sock = pair[1];
-    p->request = c->place.request;
-    fsi_xen_read_uuid(l->xs, c->place.domid, p->uuid);
-    *out = p;
-    return 0;
-}
+/* --- requests --------------------------------------------------------------------------------- */
 
 /* Returns 1: a peer; 0: refused; a negative FSIF_E*: refused for want of something of ours */
 static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number,
                         struct fsif_peer **out)
 {
-    struct connection *c = calloc(1, sizeof(*c));
-    int ret;
+    struct xen_place place = {
+        .own_domid = l->own_domid,
+        .domid = domid,
+        .export_number = number,
+        .id = l->next_id++,
+    };
+    int ret = fsi_xen_take_request(l->xs, &place);
+    struct fsif_peer *p;
 
-    if (!c)
-        return -FSIF_ENOMEM;
-    c->place.own_domid = l->own_domid;
-    c->place.domid = domid;
-    c->place.export_number = number;
-    c->place.id = l->next_id++;
-    ret = fsi_xen_take_request(l->xs, &c->place);
     if (ret) {
         /* What cannot be removed is not looked at again and again. */
         if (ret == -FSIF_EPERM)
-            set_dirty(l, domid, 0);
-        free(c);
+            fsi_xen_set_put(&l->dirty, domid, 0);
         return 0;
     }
-    ret = connect_worker(l, c, out);
+    p = calloc(1, sizeof(*p));
+    if (!p) {
+        fsi_xen_withdraw(l->xs, &place);
+        return -FSIF_ENOMEM;
+    }
+    ret = fsi_xen_connection_new(l, &place, &p->sock);
     if (ret) {
-        fsi_xen_withdraw(l->xs, &c->place);
-        free(c);
+        free(p);
         return ret;
     }
-    c->next = l->connections;
-    l->connections = c;
-    end_older(l, c);
+    p->request = place.request;
+    p->read_only = place.read_only;
+    fsi_xen_read_uuid(l->xs, domid, p->uuid);
+    *out = p;
     return 1;
 }
 
@@ -277,7 +104,7 @@ static int look_at_guest(struct fsif_listener *l, uint32_t domid, struct fsif_pe
     fsi_xen_path(base, "/local/domain/%u/backend/vfs/exports/requests/%u", l->own_domid, domid);
     names = xs_directory(l->xs, XBT_NULL, base, &n);
     if (!names || n == 0)
-        set_dirty(l, domid, 0);
+        fsi_xen_set_put(&l->dirty, domid, 0);
     for (unsigned i = 0; names && i < n && i < REQUESTS_AT_ONCE && !ret; i++) {
         if (fsi_xen_number(names[i], UINT32_MAX, &number)) {
             ret = take_request(l, domid, number, out);
@@ -285,85 +112,60 @@ static int look_at_guest(struct fsif_listener *l, uint32_t domid, struct fsif_pe
         }
         snprintf(path, sizeof(path), "%s/%.100s", base, names[i]);
         if (fsi_xen_remove(l->xs, XBT_NULL, path))
-            set_dirty(l, domid, 0);
+            fsi_xen_set_put(&l->dirty, domid, 0);
     }
     /* Without another event only what was beyond REQUESTS_AT_ONCE, or behind a peer, is left. */
     if (n > 0 && n <= REQUESTS_AT_ONCE && ret == 0)
-        set_dirty(l, domid, 0);
+        fsi_xen_set_put(&l->dirty, domid, 0);
     free(names);
     return ret;
 }
 
-/* --- events ------------------------------------------------------------------------------------
- */
-
-static void on_request_path(struct fsif_listener *l, const char *path)
+static int look_at_requests(struct fsif_listener *l, struct fsif_peer **out)
 {
-    char base[XEN_PATH_MAX];
-    char digits[12];
     uint32_t domid;
-    size_t len;
 
-    fsi_xen_path(base, "/local/domain/%u/backend/vfs/exports/requests/", l->own_domid);
-    if (strncmp(path, base, strlen(base)) != 0)
+    if (l->draining || !l->dirty.count)
+        return 0;
+    domid = fsi_xen_set_next(&l->dirty, l->turn);
+    l->turn = (domid + 1) % XEN_SET_SIZE;
+    return look_at_guest(l, domid, out);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* At or below exports: a guest's request, or what it is attached to. */
+static void on_exports(struct fsif_listener *l, const char *path)
+{
+    static const char requests[] = "requests/";
+    char base[XEN_PATH_MAX];
+    uint32_t number;
+
+    fsi_xen_path(base, "/local/domain/%u/backend/vfs/exports/", l->own_domid);
+    if (strncmp(path, base, strlen(base)) != 0) {
+        l->exports_changed = 1;
         return;
+    }
     path += strlen(base);
-    len = strcspn(path, "/");
-    if (len >= sizeof(digits))
-        return;
-    memcpy(digits, path, len);
-    digits[len] = '\0';
-    if (fsi_xen_number(digits, XEN_DOMAINS - 1, &domid))
-        set_dirty(l, domid, 1);
+    if (strncmp(path, requests, sizeof(requests) - 1) == 0) {
+        if (fsi_xen_leading_number(path + sizeof(requests) - 1, XEN_DOMAINS - 1, &number))
+            fsi_xen_set_put(&l->dirty, number, 1);
+    } else if (fsi_xen_leading_number(path, UINT32_MAX, &number)) {
+        l->exports_changed = 1;
+        fsi_xen_connections_exported(l, number);
+    }
 }
 
 static void on_watch(struct fsif_listener *l, char **event)
 {
-    const char *token = event[XS_WATCH_TOKEN];
-    char own[16];
+    const char *path = event[XS_WATCH_PATH];
 
-    if (strcmp(token, TOKEN_REQUESTS) == 0) {
-        on_request_path(l, event[XS_WATCH_PATH]);
-    } else if (strcmp(token, TOKEN_RELEASE) == 0) {
-        l->released = 1;
-    } else {
-        for (struct connection *c = l->connections; c; c = c->next) {
-            connection_token(c, own);
-            if (strcmp(token, own) == 0)
-                check_frontend(l, c);
-        }
-    }
-}
-
-/* A domain is gone: its sessions end, and what it was attached to is removed. */
-static void on_release(struct fsif_listener *l)
-{
-    l->released = 0;
-    for (struct connection *c = l->connections; c; c = c->next)
-        check_frontend(l, c);
-    fsi_xen_sweep(l->xs, l->own_domid);
-}
-
-/* What a worker says: one answer. It is believed no more than its peer. */
-static void on_worker(struct fsif_listener *l, struct connection *c)
-{
-    char text[FSIF_DICT_MAX];
-    struct fsif_dict answer;
-    ssize_t n;
-
-    do {
-        n = recv(c->sock, text, sizeof(text), MSG_DONTWAIT);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0) {
-        forget(l, c);
-        return;
-    }
-    if (c->answered || fsif_dict_parse(&answer, text, (size_t)n) ||
-        fsi_xen_publish(l->xs, &c->place, &answer))
-        tell_worker(c);
-    c->answered = 1;
+    if (strcmp(event[XS_WATCH_TOKEN], TOKEN_EXPORTS) == 0)
+        on_exports(l, path);
+    else if (path[0] == '@')
+        l->domains_changed = 1;
+    else
+        fsi_xen_domains_on_path(l, path);
 }
 
 /* Returns 1 if there is more. */
@@ -375,8 +177,9 @@ static int take_events(struct fsif_listener *l)
 
     for (i = 0; i < n; i++) {
         if (events[i].data.ptr)
-            on_worker(l, events[i].data.ptr);
+            fsi_xen_connection_event(l, events[i].data.ptr);
     }
+    fsi_xen_connections_tick(l);
     for (i = 0; i < EVENTS_AT_ONCE; i++) {
         char **event = xs_check_watch(l->xs);
 
@@ -385,26 +188,32 @@ static int take_events(struct fsif_listener *l)
         on_watch(l, event);
         free(event);
     }
-    if (l->released)
-        on_release(l);
+    fsi_xen_domains_look(l);
+    fsi_xen_connections_look(l);
     return i == EVENTS_AT_ONCE;
 }
 
 int fsi_xen_accept(struct fsif_listener *l, struct fsif_peer **out)
 {
     int more = take_events(l);
-    int ret = 0;
+    int ret = look_at_requests(l, out);
 
-    if (l->ndirty)
-        ret = look_at_guest(l, next_dirty(l), out);
-    set_kick(l, more || l->ndirty);
+    set_kick(l, more || (l->dirty.count && !l->draining));
     if (ret < 0)
         return ret;
     return ret > 0 ? 0 : -FSIF_EAGAIN;
 }
 
-/* --- peers -------------------------------------------------------------------------------------
- */
+int fsi_xen_ended(struct fsif_listener *l, uint32_t *domid)
+{
+    if (!l->ended.count)
+        return -FSIF_EAGAIN;
+    *domid = fsi_xen_set_next(&l->ended, 0);
+    fsi_xen_set_put(&l->ended, *domid, 0);
+    return 0;
+}
+
+/* --- peers ------------------------------------------------------------------------------------ */
 
 int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out)
 {
@@ -413,6 +222,7 @@ int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out)
     out->uid = FSIF_CREDENTIAL_UNKNOWN;
     out->gid = FSIF_CREDENTIAL_UNKNOWN;
     out->domid = p->request.domid;
+    out->read_only = p->read_only;
     memcpy(out->uuid, p->uuid, sizeof(out->uuid));
     return 0;
 }
@@ -434,8 +244,7 @@ void fsi_xen_peer_close(struct fsif_peer *p)
     free(p);
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* One backend for each domain: an abstract socket is gone with its process, whatever happens. */
 static int take_lock(void)
@@ -462,10 +271,20 @@ static int make_poll(struct fsif_listener *l)
 
     l->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     l->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (l->poll_fd < 0 || l->kick < 0)
+    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (l->poll_fd < 0 || l->kick < 0 || l->timer < 0)
         return fsi_xen_error();
-    ret = add_socket(l, l->kick, NULL);
-    return ret ? ret : add_socket(l, xs_fileno(l->xs), NULL);
+    ret = fsi_xen_add_fd(l, l->kick, NULL);
+    if (!ret)
+        ret = fsi_xen_add_fd(l, l->timer, NULL);
+    return ret ? ret : fsi_xen_add_fd(l, xs_fileno(l->xs), NULL);
+}
+
+static void mark_dirty(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
+{
+    (void)xs;
+    (void)own_domid;
+    fsi_xen_set_put(arg, domid, 1);
 }
 
 static int start(struct fsif_listener *l)
@@ -476,47 +295,41 @@ static int start(struct fsif_listener *l)
     if (!ret)
         ret = make_poll(l);
     if (!ret)
-        ret = fsi_xen_prepare(l->xs, l->own_domid);
+        ret = fsi_xen_prepare(l->xs, l->own_domid, l->open_requests);
     if (ret)
         return ret;
     fsi_xen_sweep(l->xs, l->own_domid);
-    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", l->own_domid);
-    if (!xs_watch(l->xs, path, TOKEN_REQUESTS))
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", l->own_domid);
+    if (!xs_watch(l->xs, path, TOKEN_EXPORTS))
         return fsi_xen_error();
-    /* A driver domain may not be told of it: then the frontend's nodes and its canary tell. */
-    (void)xs_watch(l->xs, "@releaseDomain", TOKEN_RELEASE);
+    fsi_xen_domains_start(l);
+    /* Requests that were made while nobody listened. */
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", l->own_domid);
+    fsi_xen_each_number(l->xs, l->own_domid, path, XEN_DOMAINS - 1, mark_dirty, &l->dirty);
+    set_kick(l, 1);
     return 0;
 }
 
-/* Requests that were made while nobody listened. */
-static void look_at_all(struct fsif_listener *l)
+/* "all", and what is asked for beside. Returns 0; -FSIF_EINVAL. */
+static int read_address(const char *address, struct fsif_listener *l)
 {
-    char path[XEN_PATH_MAX];
-    uint32_t domid;
-    unsigned n = 0;
-    char **names;
-
-    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", l->own_domid);
-    names = xs_directory(l->xs, XBT_NULL, path, &n);
-    for (unsigned i = 0; names && i < n; i++) {
-        if (fsi_xen_number(names[i], XEN_DOMAINS - 1, &domid))
-            set_dirty(l, domid, 1);
-    }
-    free(names);
-    set_kick(l, l->ndirty > 0);
+    if (strcmp(address, "all,open-requests") == 0)
+        l->open_requests = 1;
+    else if (strcmp(address, "all") != 0)
+        return -FSIF_EINVAL;
+    return 0;
 }
 
 int fsi_xen_listen(const char *address, struct fsif_listener **out)
 {
-    struct fsif_listener *l;
-    int ret;
+    struct fsif_listener *l = calloc(1, sizeof(*l));
+    int ret = l ? read_address(address, l) : -FSIF_ENOMEM;
 
-    if (strcmp(address, "all") != 0)
-        return -FSIF_EINVAL;
-    l = calloc(1, sizeof(*l));
-    if (!l)
-        return -FSIF_ENOMEM;
-    l->poll_fd = l->kick = -1;
+    if (ret) {
+        free(l);
+        return ret;
+    }
+    l->poll_fd = l->kick = l->timer = -1;
     /* So that a session of a dead backend is never taken for one of ours. */
     if (getrandom(&l->next_id, sizeof(l->next_id), GRND_NONBLOCK) < 0)
         l->next_id = (uint32_t)getpid();
@@ -531,7 +344,6 @@ int fsi_xen_listen(const char *address, struct fsif_listener **out)
         fsi_xen_listener_close(l);
         return ret;
     }
-    look_at_all(l);
     *out = l;
     return 0;
 }
@@ -541,13 +353,18 @@ int fsi_xen_listener_fd(struct fsif_listener *l)
     return l->poll_fd;
 }
 
+/* Requests stay where they are, for the next daemon; sessions end as their workers do. */
+void fsi_xen_listener_drain(struct fsif_listener *l)
+{
+    l->draining = 1;
+}
+
 void fsi_xen_listener_close(struct fsif_listener *l)
 {
-    const int fds[] = {l->lock, l->poll_fd, l->kick};
+    const int fds[] = {l->lock, l->poll_fd, l->kick, l->timer};
 
-    /* Workers are told by the daemon; each ends when it has answered what it took. */
     while (l->connections)
-        forget(l, l->connections);
+        fsi_xen_connection_forget(l, l->connections);
     xs_close(l->xs);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (fds[i] >= 0)

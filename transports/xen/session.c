@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -137,33 +136,10 @@ int fsi_xen_peer_state(struct fsif_session *s)
     return FSIF_PEER_GONE;
 }
 
-/* By now the nodes may be those of another program of this guest: the backend removes them too, and
- * their number is free then. The event channel's port is ours alone as long as it is open. */
-static int remove_nodes_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
-{
-    const struct fsif_session *s = arg;
-    char request[XEN_PATH_MAX];
-    char path[XEN_PATH_MAX];
-    char now[XEN_PATH_MAX];
-    uint32_t port;
-
-    fsi_xen_path(path, "%s/event-channel", s->frontend);
-    if (fsi_xen_read_u32(xs, t, path, INT32_MAX, &port) || port != (uint32_t)s->port)
-        return 0;
-    /* A request that nobody took */
-    fsi_xen_path(request, "/local/domain/%u/backend/vfs/exports/requests/%u/%u", s->domid,
-                 s->own_domid, s->export_number);
-    fsi_xen_path(path, "%s/frontend", request);
-    if (fsi_xen_read(xs, t, path, now, sizeof(now)) == 0 && strcmp(now, s->frontend) == 0)
-        fsi_xen_remove(xs, t, request);
-    return fsi_xen_remove(xs, t, s->frontend);
-}
-
 /* The nodes go first, so that the other side does not look for what is being taken away. */
 static void close_frontend(struct fsif_session *s)
 {
-    if (s->xs && s->frontend[0])
-        (void)fsi_xen_transact(s->xs, remove_nodes_step, s);
+    fsi_xen_unask(s);
     if (s->mem)
         xengntshr_unshare(s->shr, s->mem, s->npages);
     if (s->canary)

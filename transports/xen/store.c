@@ -30,22 +30,26 @@ void fsi_xen_path(char out[XEN_PATH_MAX], const char *format, ...)
     va_end(ap);
 }
 
+const char *fsi_xen_leading_number(const char *text, uint32_t max, uint32_t *out)
+{
+    size_t len = strspn(text, "0123456789");
+    uint64_t v = 0;
+
+    if (len == 0 || len > 10 || (text[0] == '0' && len > 1) || (text[len] && text[len] != '/'))
+        return NULL;
+    for (size_t i = 0; i < len; i++)
+        v = v * 10 + (uint64_t)(text[i] - '0');
+    if (v > max)
+        return NULL;
+    *out = (uint32_t)v;
+    return text + len;
+}
+
 int fsi_xen_number(const char *text, uint32_t max, uint32_t *out)
 {
-    uint64_t v = 0;
-    size_t len = strnlen(text, 11);
+    const char *rest = fsi_xen_leading_number(text, max, out);
 
-    if (len == 0 || len > 10 || (text[0] == '0' && len > 1))
-        return 0;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return 0;
-        v = v * 10 + (uint64_t)(text[i] - '0');
-    }
-    if (v > max)
-        return 0;
-    *out = (uint32_t)v;
-    return 1;
+    return rest && *rest == '\0';
 }
 
 int fsi_xen_numbered(const char *path, const char *parent, uint32_t *out)

@@ -9,11 +9,14 @@
 
 #include "internal.h"
 
-typedef void each_fn(struct xs_handle *xs, uint32_t own_domid, uint32_t number);
+int fsi_xen_is_gone(struct xs_handle *xs, uint32_t domid)
+{
+    errno = 0;
+    return !xs_is_domain_introduced(xs, domid) && errno == 0;
+}
 
-/* Call @fn for each child of @path whose name is a number up to @max. */
-static void for_each_number(struct xs_handle *xs, uint32_t own_domid, const char *path,
-                            uint32_t max, each_fn *fn)
+void fsi_xen_each_number(struct xs_handle *xs, uint32_t own_domid, const char *path, uint32_t max,
+                         fsi_xen_each_fn *fn, void *arg)
 {
     unsigned n = 0;
     char **names = xs_directory(xs, XBT_NULL, path, &n);
@@ -21,16 +24,12 @@ static void for_each_number(struct xs_handle *xs, uint32_t own_domid, const char
 
     for (unsigned i = 0; names && i < n; i++) {
         if (fsi_xen_number(names[i], max, &number))
-            fn(xs, own_domid, number);
+            fn(xs, own_domid, number, arg);
     }
     free(names);
 }
 
-static int is_gone(struct xs_handle *xs, uint32_t domid)
-{
-    errno = 0;
-    return !xs_is_domain_introduced(xs, domid) && errno == 0;
-}
+/* --- before ----------------------------------------------------------------------------------- */
 
 /* Whether a frontend of ours wrote the nodes at @base: an old one may go on with its own. */
 static uint32_t is_keyed(struct xs_handle *xs, const char *base)
@@ -44,13 +43,13 @@ static uint32_t is_keyed(struct xs_handle *xs, const char *base)
 
 /* A session of a backend that died: its frontend learns that it is over, and if that died too,
  * nobody else removes what it left. */
-static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id)
+static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id, void *arg)
 {
     struct xen_place p = {.own_domid = own_domid, .id = id};
     char path[XEN_PATH_MAX];
     char vfs[XEN_PATH_MAX];
-    uint32_t import;
 
+    (void)arg;
     fsi_xen_path(p.backend, "/local/domain/%u/backend/vfs/%u", own_domid, id);
     fsi_xen_path(path, "%s/frontend-id", p.backend);
     if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &p.domid))
@@ -58,7 +57,7 @@ static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id
     fsi_xen_path(path, "%s/frontend", p.backend);
     fsi_xen_path(vfs, "/local/domain/%u/device/vfs", p.domid);
     if (fsi_xen_read(xs, XBT_NULL, path, p.frontend, sizeof(p.frontend)) ||
-        !fsi_xen_numbered(p.frontend, vfs, &import)) {
+        !fsi_xen_numbered(p.frontend, vfs, &p.import)) {
         fsi_xen_remove(xs, XBT_NULL, p.backend);
         return;
     }
@@ -66,57 +65,113 @@ static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id
     fsi_xen_withdraw(xs, &p);
 }
 
-static int make(struct xs_handle *xs, uint32_t own_domid, const char *name, unsigned others)
+static int has_node(struct xs_handle *xs, const char *path)
+{
+    unsigned len;
+    char *value = xs_read(xs, XBT_NULL, path, &len);
+
+    free(value);
+    return value != NULL;
+}
+
+/* @again: also if it is there */
+static int make(struct xs_handle *xs, uint32_t own_domid, const char *name, unsigned others,
+                int again)
 {
     struct xs_permissions perms = {.id = own_domid, .perms = others};
     char path[XEN_PATH_MAX];
-    char *value;
-    unsigned len;
 
     fsi_xen_path(path, "/local/domain/%u/backend/vfs%s", own_domid, name);
-    value = xs_read(xs, XBT_NULL, path, &len);
-    free(value);
-    if (value)
+    if (has_node(xs, path) && !again)
         return 0;
     if (!xs_mkdir(xs, XBT_NULL, path) || !xs_set_permissions(xs, XBT_NULL, path, &perms, 1))
         return fsi_xen_error();
     return 0;
 }
 
-int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid)
+/* A box that a guest made, when all could. */
+static void remove_box(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
 {
     char path[XEN_PATH_MAX];
-    int ret = make(xs, own_domid, "", XS_PERM_NONE);
+
+    (void)arg;
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u", own_domid, domid);
+    if (fsi_xen_owned_by(xs, XBT_NULL, path, own_domid) == -FSIF_EACCES)
+        fsi_xen_remove(xs, XBT_NULL, path);
+}
+
+/* The box of requests, whatever it was before. */
+static int make_box(struct xs_handle *xs, uint32_t own_domid, int open_requests)
+{
+    /* A domain without privileges reads only what it is allowed to. */
+    unsigned open = own_domid == 0 ? XS_PERM_WRITE : XS_PERM_READ | XS_PERM_WRITE;
+
+    return make(xs, own_domid, "/exports/requests", open_requests ? open : XS_PERM_NONE, 1);
+}
+
+int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid, int open_requests)
+{
+    char path[XEN_PATH_MAX];
+    int ret = make(xs, own_domid, "", XS_PERM_NONE, 0);
 
     /* Old frontends list the exports: bare numbers, whose names only the attached guest can read.
      */
     if (!ret)
-        ret = make(xs, own_domid, "/exports", XS_PERM_READ);
+        ret = make(xs, own_domid, "/exports", XS_PERM_READ, 0);
     if (!ret)
-        ret = make(xs, own_domid, "/exports/requests", XS_PERM_NONE);
+        ret = make_box(xs, own_domid, open_requests);
     if (ret)
         return ret;
+    fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", own_domid);
+    if (!open_requests)
+        fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, remove_box, NULL);
     fsi_xen_path(path, "/local/domain/%u/backend/vfs", own_domid);
-    for_each_number(xs, own_domid, path, UINT32_MAX, remove_session);
+    fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, remove_session, NULL);
     return 0;
 }
 
-static void sweep_requests(struct xs_handle *xs, uint32_t own_domid, uint32_t domid)
+static void open_guest(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
+{
+    struct xs_permissions perms[2] = {
+        {.id = domid, .perms = XS_PERM_NONE},
+        {.id = own_domid, .perms = XS_PERM_READ | XS_PERM_WRITE},
+    };
+    char path[XEN_PATH_MAX];
+
+    (void)arg;
+    fsi_xen_path(path, "/local/domain/%u/device/vfs", domid);
+    if (domid != own_domid && !has_node(xs, path) && xs_mkdir(xs, XBT_NULL, path))
+        (void)xs_set_permissions(xs, XBT_NULL, path, perms, 2);
+}
+
+void fsi_xen_open_guests(struct xs_handle *xs, uint32_t own_domid)
+{
+    /* Attaching closes it. */
+    (void)make_box(xs, own_domid, 1);
+    fsi_xen_each_number(xs, own_domid, "/local/domain", XEN_DOMAINS - 1, open_guest, NULL);
+}
+
+/* --- after ------------------------------------------------------------------------------------ */
+
+static void sweep_requests(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
 {
     char path[XEN_PATH_MAX];
 
+    (void)arg;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u", own_domid, domid);
-    if (is_gone(xs, domid))
+    if (fsi_xen_is_gone(xs, domid))
         fsi_xen_remove(xs, XBT_NULL, path);
 }
 
-static void sweep_export(struct xs_handle *xs, uint32_t own_domid, uint32_t number)
+static void sweep_export(struct xs_handle *xs, uint32_t own_domid, uint32_t number, void *arg)
 {
     char path[XEN_PATH_MAX];
     uint32_t domid;
 
+    (void)arg;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u/frontend-id", own_domid, number);
-    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) || !is_gone(xs, domid))
+    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) ||
+        !fsi_xen_is_gone(xs, domid))
         return;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u", own_domid, number);
     fsi_xen_remove(xs, XBT_NULL, path);
@@ -127,7 +182,7 @@ void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid)
     char path[XEN_PATH_MAX];
 
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", own_domid);
-    for_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests);
+    fsi_xen_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests, NULL);
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", own_domid);
-    for_each_number(xs, own_domid, path, UINT32_MAX, sweep_export);
+    fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, sweep_export, NULL);
 }

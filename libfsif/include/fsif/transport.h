@@ -127,6 +127,9 @@ struct fsif_transport {
      * readable when there may be one, and accept() is called before. An id that another domain
      * has by now is still told. */
     int (*listener_ended)(struct fsif_listener *l, uint32_t *domid);
+    /* Optional: no new peers from now on, which wait for another listener; accept() only goes on
+     * with what sessions need until their end. NULL: listener_close does no harm to them. */
+    void (*listener_drain)(struct fsif_listener *l);
     /* Stop to listen and remove what others could find. */
     void (*listener_close)(struct fsif_listener *l);
 

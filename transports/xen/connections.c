@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sessions of frontends, as the supervisor's part sees them.
+ *
+ *   request node --checked, state init--> [connected] --worker answers--> [answered, ready]
+ *      |                                        \-- refused --> [answered, closed]
+ *      '--refused: nothing but the request's removal
+ *   any --frontend's state is not "ready", detached, its domain is gone--> [told]: the worker sees
+ *         the end of its socket
+ *   any --the worker closes its socket, or never started--> nodes withdrawn, forgotten
+ *
+ * An old dialect-2 frontend that wrote "closing" waits to see "closing" and then "closed" in the
+ * backend's state. Its connection lingers without a worker:
+ *
+ *   [told, state closing] --worker gone--> [lingering] --frontend went on, or GRACE ticks--> state
+ *   closed --frontend's nodes are gone, or LINGER ticks--> forgotten
+ *
+ * Invariant: the nodes of M are there exactly as long as the connection is on the list.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <fsif/host.h>
+
+#include "listener.h"
+
+#define TICK_SECONDS 1
+#define GRACE_TICKS 3u
+#define LINGER_TICKS 10u
+
+int fsi_xen_add_fd(struct fsif_listener *l, int fd, struct connection *c)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+
+    return epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : fsi_xen_error();
+}
+
+static void set_timer(struct fsif_listener *l, int on)
+{
+    struct itimerspec spec = {{TICK_SECONDS, 0}, {TICK_SECONDS, 0}};
+
+    if (!on)
+        memset(&spec, 0, sizeof(spec));
+    timerfd_settime(l->timer, 0, &spec, NULL);
+}
+
+void fsi_xen_connection_forget(struct fsif_listener *l, struct connection *c)
+{
+    struct connection **link = &l->connections;
+
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    fsi_xen_withdraw(l->xs, &c->place);
+    if (c->sock >= 0)
+        close(c->sock);
+    free(c);
+}
+
+/* The worker finds its socket at an end and stops; then it is forgotten here. */
+static void tell_worker(struct connection *c)
+{
+    if (!c->told && c->sock >= 0)
+        shutdown(c->sock, SHUT_WR);
+    c->told = 1;
+}
+
+/* A new session of a guest on the same nodes ends the one before. */
+static void end_older(struct fsif_listener *l, const struct connection *newer)
+{
+    for (struct connection *c = l->connections; c; c = c->next) {
+        if (c != newer && strcmp(c->place.frontend, newer->place.frontend) == 0)
+            tell_worker(c);
+    }
+}
+
+int fsi_xen_connection_new(struct fsif_listener *l, const struct xen_place *place, int *worker)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    int pair[2];
+    int ret = c ? 0 : -FSIF_ENOMEM;
+
+    if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+        ret = fsi_xen_error();
+    if (!ret && (ret = fsi_xen_add_fd(l, pair[0], c)) != 0) {
+        close(pair[0]);
+        close(pair[1]);
+    }
+    if (ret) {
+        fsi_xen_withdraw(l->xs, place);
+        free(c);
+        return ret;
+    }
+    c->place = *place;
+    c->sock = pair[0];
+    /* What changed before we began to look for it. */
+    c->changed = 1;
+    c->next = l->connections;
+    l->connections = c;
+    end_older(l, c);
+    *worker = pair[1];
+    return 0;
+}
+
+/* --- what changed ----------------------------------------------------------------------------- */
+
+void fsi_xen_connections_changed(struct fsif_listener *l, uint32_t domid, const uint32_t *import)
+{
+    for (struct connection *c = l->connections; c; c = c->next) {
+        if (c->place.domid == domid && (!import || *import == c->place.import))
+            c->changed = 1;
+    }
+}
+
+void fsi_xen_connections_exported(struct fsif_listener *l, uint32_t number)
+{
+    for (struct connection *c = l->connections; c; c = c->next)
+        c->changed |= c->place.export_number == number;
+}
+
+int fsi_xen_connections_of(const struct fsif_listener *l, uint32_t domid)
+{
+    for (const struct connection *c = l->connections; c; c = c->next) {
+        if (c->place.domid == domid)
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether the export is still attached to this guest, as it was. */
+static int is_attached(struct fsif_listener *l, const struct connection *c)
+{
+    struct xen_place now = c->place;
+
+    return fsi_xen_read_export(l->xs, XBT_NULL, &now) == 0 && now.read_only == c->place.read_only &&
+           strcmp(now.request.export_name, c->place.request.export_name) == 0;
+}
+
+static void say_closed(struct fsif_listener *l, struct connection *c)
+{
+    if (!c->closed)
+        (void)fsi_xen_publish_state(l->xs, &c->place, "closed");
+    c->closed = 1;
+}
+
+/* Without its worker. */
+static void look_at_lingering(struct fsif_listener *l, struct connection *c, int readable,
+                              const char *state)
+{
+    if (!readable || strcmp(state, "ready") == 0 || c->ticks >= LINGER_TICKS) {
+        fsi_xen_connection_forget(l, c);
+        return;
+    }
+    if (strcmp(state, "closing") != 0 || c->ticks >= GRACE_TICKS)
+        say_closed(l, c);
+}
+
+static void look(struct fsif_listener *l, struct connection *c)
+{
+    char path[XEN_PATH_MAX];
+    char state[16];
+    int readable;
+
+    c->changed = 0;
+    fsi_xen_path(path, "%s/state", c->place.frontend);
+    readable = fsi_xen_read(l->xs, XBT_NULL, path, state, sizeof(state)) == 0;
+    if (c->sock < 0) {
+        look_at_lingering(l, c, readable, state);
+        return;
+    }
+    if (!readable || strcmp(state, "ready") != 0 || !is_attached(l, c))
+        tell_worker(c);
+    if (readable && !c->closing && strcmp(state, "closing") == 0 &&
+        (c->place.request.dialects & FSIF_DIALECT_BIT(2)))
+        c->closing = fsi_xen_publish_state(l->xs, &c->place, "closing") == 0;
+}
+
+void fsi_xen_connections_look(struct fsif_listener *l)
+{
+    struct connection *next;
+
+    for (struct connection *c = l->connections; c; c = next) {
+        next = c->next;
+        if (c->changed)
+            look(l, c);
+    }
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+static void worker_gone(struct fsif_listener *l, struct connection *c)
+{
+    if (!c->closing || l->draining) {
+        fsi_xen_connection_forget(l, c);
+        return;
+    }
+    close(c->sock);
+    c->sock = -1;
+    c->changed = 1;
+    set_timer(l, 1);
+}
+
+/* One answer. It is believed no more than its peer. */
+void fsi_xen_connection_event(struct fsif_listener *l, struct connection *c)
+{
+    char text[FSIF_DICT_MAX];
+    struct fsif_dict answer;
+    ssize_t n;
+
+    do {
+        n = recv(c->sock, text, sizeof(text), MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        worker_gone(l, c);
+        return;
+    }
+    /* What is over does not become ready. */
+    if (c->told)
+        return;
+    if (c->answered || fsif_dict_parse(&answer, text, (size_t)n) ||
+        fsi_xen_publish(l->xs, &c->place, &answer))
+        tell_worker(c);
+    c->answered = 1;
+}
+
+void fsi_xen_connections_tick(struct fsif_listener *l)
+{
+    struct connection *next;
+    uint64_t count;
+    int left = 0;
+
+    if (read(l->timer, &count, sizeof(count)) != (ssize_t)sizeof(count))
+        return;
+    for (struct connection *c = l->connections; c; c = next) {
+        next = c->next;
+        if (c->sock >= 0)
+            continue;
+        c->ticks++;
+        c->changed = 1;
+        left = 1;
+    }
+    if (!left)
+        set_timer(l, 0);
+}
