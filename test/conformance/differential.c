@@ -19,7 +19,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: differential --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
             "           [--plugins DIR] [--xen PROGRAM] [--seed N] [--ops N] [--threads N]\n"
-            "           [--shared [--rounds N]]\n"
+            "           [--dialect 1|2] [--shared [--rounds N]]\n"
             "FSIF_TEST_PLANT=chmod|truncate|mkdir plants a bug, which must be found.\n");
     return 2;
 }
@@ -49,24 +49,20 @@ static int run(struct target *t, struct world *w, int shared)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"transport", required_argument, NULL, 't'},
-        {"store", required_argument, NULL, 's'},
-        {"daemon", required_argument, NULL, 'd'},
-        {"plugins", required_argument, NULL, 'p'},
-        {"seed", required_argument, NULL, 'S'},
-        {"ops", required_argument, NULL, 'o'},
-        {"threads", required_argument, NULL, 'n'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"shared", no_argument, NULL, 'x'},
-        {"xen", required_argument, NULL, 'X'},
-        {NULL, 0, NULL, 0},
+        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 'S'},      {"ops", required_argument, NULL, 'o'},
+        {"threads", required_argument, NULL, 'n'},   {"rounds", required_argument, NULL, 'r'},
+        {"shared", no_argument, NULL, 'x'},          {"xen", required_argument, NULL, 'X'},
+        {"dialect", required_argument, NULL, 'w'},   {NULL, 0, NULL, 0},
     };
     struct target target = {.store = "posix"};
     const char *seed = NULL, *ops = "4000", *threads = "1", *rounds = "2000", *shared = NULL;
     const char **place[256] = {
         ['t'] = &target.transport, ['s'] = &target.store, ['d'] = &target.daemon,
         ['p'] = &target.plugins,   ['S'] = &seed,         ['o'] = &ops,
-        ['n'] = &threads,          ['r'] = &rounds,       ['X'] = &target.xen};
+        ['n'] = &threads,          ['r'] = &rounds,       ['X'] = &target.xen,
+        ['w'] = &target.dialect};
     struct world w = {.plant = getenv("FSIF_TEST_PLANT")};
     int o;
 

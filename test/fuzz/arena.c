@@ -9,6 +9,7 @@ _Alignas(4096) unsigned char arena_ring[FSIF_PAGE_SIZE];
 _Alignas(4096) unsigned char arena_pages[ARENA_PAGES * FSIF_PAGE_SIZE];
 uint32_t arena_grefs[ARENA_PAGES];
 uint32_t arena_bells;
+uint32_t arena_slot_size;
 static uint32_t arena_read_only;
 
 void planted_bug(int reached)
@@ -68,7 +69,19 @@ uint64_t input_u64(struct input *in)
 uint64_t input_length(struct input *in)
 {
     static const uint64_t edges[] = {
-        0, 1, 4095, 4096, 4097, INT32_MAX, UINT32_MAX, INT64_MAX - 4096, INT64_MAX, UINT64_MAX,
+        0,
+        1,
+        4095,
+        4096,
+        4097,
+        8192,
+        24576,
+        24577,
+        INT32_MAX,
+        UINT32_MAX,
+        INT64_MAX - 4096,
+        INT64_MAX,
+        UINT64_MAX,
     };
     uint8_t kind = input_u8(in);
 
@@ -89,6 +102,12 @@ void arena_reset(uint32_t read_only)
         arena_grefs[i] = ARENA_FIRST_GREF + i;
     arena_bells = 0;
     arena_read_only = read_only;
+    arena_dialect(1);
+}
+
+void arena_dialect(uint32_t dialect)
+{
+    arena_slot_size = dialect == 2 ? FSIF_WIRE2_SLOT : FSIF_WIRE1_SLOT;
 }
 
 uint32_t arena_load(unsigned offset)
@@ -106,7 +125,7 @@ void arena_store(unsigned offset, uint32_t value)
 
 unsigned char *arena_slot(uint32_t index)
 {
-    return arena_ring + FSIF_WIRE_RING_SLOTS + (size_t)(index % ARENA_SLOTS) * FSIF_WIRE1_SLOT;
+    return arena_ring + FSIF_WIRE_RING_SLOTS + (size_t)(index % ARENA_SLOTS) * arena_slot_size;
 }
 
 unsigned char *arena_page(uint32_t number)
@@ -239,6 +258,21 @@ static void put_rename(struct input *in, struct fsif_wire1_request *r, uint32_t 
     r->u.rename = (struct fsif_wire1_rename){(uint16_t)from, (uint16_t)to, gref};
 }
 
+/* What dialect 2 has instead of the one gref. */
+static void put_grefs(struct input *in, uint32_t first, unsigned char *slot)
+{
+    uint8_t step = input_u8(in);
+
+    for (uint32_t i = 0; i < FSIF_WIRE2_GREFS; i++) {
+        uint32_t gref = first + i * (step % 4u);
+
+        if (step >= 64)
+            gref = ARENA_FIRST_GREF + (gref - ARENA_FIRST_GREF) % ARENA_PAGES;
+        memcpy(slot + offsetof(struct fsif_wire2_request, u.io.grefs) + i * sizeof(gref), &gref,
+               sizeof(gref));
+    }
+}
+
 void arena_request(struct input *in, unsigned char *slot)
 {
     struct fsif_wire1_request r;
@@ -281,5 +315,9 @@ void arena_request(struct input *in, unsigned char *slot)
     default:
         break;
     }
+    memset(slot, 0, arena_slot_size);
     memcpy(slot, &r, sizeof(r));
+    if (arena_slot_size == FSIF_WIRE2_SLOT &&
+        (r.type == FSIF_WIRE_READ || r.type == FSIF_WIRE_WRITE))
+        put_grefs(in, gref, slot);
 }

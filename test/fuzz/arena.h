@@ -57,8 +57,14 @@ extern uint32_t arena_bells; /* rung since the reset */
 extern const struct fsif_transport arena_lends;  /* has lend */
 extern const struct fsif_transport arena_copies; /* has none */
 
-/** arena_reset - everything to zero. @read_only: bits of pages that copy_to refuses */
+/** arena_reset - everything to zero, slots of dialect 1. @read_only: bits of pages that copy_to
+ * refuses */
 void arena_reset(uint32_t read_only);
+
+/** arena_dialect - slots of this dialect from now on */
+void arena_dialect(uint32_t dialect);
+extern uint32_t arena_slot_size;
+#define ARENA_SLOT_MAX FSIF_WIRE2_SLOT
 
 uint32_t arena_load(unsigned offset);
 void arena_store(unsigned offset, uint32_t value);
@@ -73,7 +79,8 @@ unsigned char *arena_page(uint32_t number);
 /** arena_store_create - a small memory store */
 struct fsif_store *arena_store_create(void);
 
-/** arena_request - fill @slot with a request that is mostly sensible, and the page it names */
+/** arena_request - fill @slot, arena_slot_size bytes, with a request that is mostly sensible, and
+ * the page it names. In dialect 2 the grefs of a read or write follow each other, or do not. */
 void arena_request(struct input *in, unsigned char *slot);
 
 #endif

@@ -179,6 +179,7 @@ static const char *const offer_lines[] = {
     "pages=4\n",         "ring-pages=1\n",    "ring-ref=0\n",       "features=errno\n",
     "request=exports\n", "export=\n",         "pages=4294967295\n", "pages=5\n",
     "ring-ref=3\n",      "ring-ref=4\n",      "dialects=2 3\n",     "unknown=1\n",
+    "dialects=1 2\n",    "ring-pages=2\n",    "ring-ref-0=3\n",     "ring-ref-1=1\n",
 };
 
 static void use_memory(struct fsif_session *s, struct input *in, const struct fsif_offer *offer)
@@ -203,6 +204,10 @@ static void use_memory(struct fsif_session *s, struct input *in, const struct fs
         MUST((shm->lend(s, gref) != NULL) == inside);
     }
     planted_bug(n == 3 && ret == 0);
+    if (offer->ring_pages && shm->map(s, offer->ring_grefs, offer->ring_pages, &mem) == 0) {
+        memset(mem, 1, (size_t)offer->ring_pages * FSIF_PAGE_SIZE);
+        shm->unmap(s, mem, offer->ring_pages);
+    }
 }
 
 static void one_offer(struct fsif_session *s, struct input *in, int peer)

@@ -18,7 +18,7 @@
 struct job {
     struct fsif_call call;
     char path[16];
-    unsigned char buffer[FSIF_PAGE_SIZE];
+    unsigned char buffer[2 * FSIF_PAGE_SIZE];
     unsigned submitted;
     unsigned done;
 };
@@ -61,14 +61,16 @@ static void world_init(struct world *w, struct input *in)
 {
     uint8_t bits = input_u8(in);
     uint32_t first = bits & 1 ? 0xfffffffcu : 0;
+    uint32_t dialect = bits & 0x10 ? 2 : 1;
 
     memset(w, 0, sizeof(*w));
     arena_reset(0);
+    arena_dialect(dialect);
     w->store = arena_store_create();
     w->spare = allocate(sizeof(*w->spare));
     w->fc = (struct fsif_frontend_config){
         .size = sizeof(w->fc),
-        .dialect = 1,
+        .dialect = dialect,
         .features = bits & 2 ? FSIF_FEATURE_ERRNO : 0,
         .ring = arena_ring,
         .ring_pages = 1,
@@ -76,11 +78,12 @@ static void world_init(struct world *w, struct input *in)
         .pages = arena_pages,
         .grefs = arena_grefs,
         .npages = 1 + bits / 32u,
+        .pages_per_call = dialect == 2 && bits / 32u ? 2 : 1,
         .transport = &arena_copies,
     };
     w->bc = (struct fsif_backend_config){
         .size = sizeof(w->bc),
-        .dialect = 1,
+        .dialect = dialect,
         .features = w->fc.features,
         .ring = arena_ring,
         .ring_pages = 1,
@@ -116,7 +119,8 @@ static void submit(struct world *w, struct input *in)
     op->mode = 0700;
     op->flags = bits & 0x80 ? FSIF_CREATE_DIRECTORY : 0;
     op->offset = op->type == FSIF_OP_LIST ? 0 : input_u16(in);
-    op->length = op->type == FSIF_OP_LIST ? FSIF_PAGE_SIZE : input_u16(in) % (FSIF_PAGE_SIZE + 1);
+    op->length = op->type == FSIF_OP_LIST ? FSIF_PAGE_SIZE
+                                          : input_u16(in) % (fsif_frontend_max_io(&w->fe) + 1);
     op->path = j->path;
     op->path2 = paths[bits >> 4 & 3];
     op->buffer = j->buffer;
@@ -233,7 +237,7 @@ static void hostile(struct world *w, struct input *in)
         arena_store(4u * (what / 4 % 4u), what & 0x80 ? input_u32(in) : value);
         break;
     case 1:
-        input_bytes(in, arena_slot(what / 4), FSIF_WIRE1_SLOT);
+        input_bytes(in, arena_slot(what / 4), arena_slot_size);
         break;
     case 2:
         arena_request(in, arena_slot(arena_load(ARENA_REQ_PROD)));

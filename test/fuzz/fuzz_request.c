@@ -20,6 +20,7 @@ struct world {
     uint32_t req_prod;
     uint32_t rsp_cons;
     uint32_t errno_feature;
+    uint32_t dialect;
     unsigned wrote; /* for the planted bug */
 };
 
@@ -32,7 +33,8 @@ static void world_init(struct world *w, struct input *in)
     arena_reset(bits & 8 ? 1u << 1 : 0);
     w->store = arena_store_create();
     w->errno_feature = bits & 1;
-    c.dialect = 1;
+    c.dialect = w->dialect = bits & 0x10 ? 2 : 1;
+    arena_dialect(c.dialect);
     c.features = w->errno_feature ? FSIF_FEATURE_ERRNO : 0;
     c.ring = arena_ring;
     c.ring_pages = 1;
@@ -84,19 +86,42 @@ static void check_listing(uint32_t gref, uint64_t ret)
     }
 }
 
+/* An answer to stat in dialect 2. */
+static void check_attr(const struct world *w, const unsigned char *slot)
+{
+    static const struct fsif_wire2_attr zero;
+    struct fsif_wire2_response r;
+
+    memcpy(&r, slot, sizeof(r));
+    if (r.u.attr.ret == 0) {
+        MUST(r.u.attr.size >= 0 && r.u.attr.mode > 0);
+        return;
+    }
+    check_error(w, r.u.attr.ret);
+    MUST(r.u.attr.ret < 0);
+    r.u.attr.ret = 0;
+    MUST(!memcmp(&r.u.attr, &zero, sizeof(zero)));
+}
+
 /* @last: no later request of the batch may have overwritten the page */
 static void check_response(struct world *w, const unsigned char *request, int last)
 {
     struct fsif_wire1_request q;
     struct fsif_wire1_response r;
+    const unsigned char *slot = arena_slot(w->rsp_cons++);
+    int64_t max_io = w->dialect == 2 ? FSIF_WIRE2_MAX_IO : FSIF_PAGE_SIZE;
     int64_t ret;
 
     memcpy(&q, request, sizeof(q));
-    memcpy(&r, arena_slot(w->rsp_cons++), sizeof(r));
+    memcpy(&r, slot, sizeof(r));
     ret = (int64_t)r.ret;
     MUST(r.id == q.id && r.pad0 == 0 && r.pad1 == 0);
-    for (size_t i = 0; i < sizeof(r.unused); i++)
-        MUST(r.unused[i] == 0);
+    if (w->dialect == 2 && q.type == FSIF_WIRE_STAT) {
+        check_attr(w, slot);
+        return;
+    }
+    for (size_t i = offsetof(struct fsif_wire1_response, unused); i < arena_slot_size; i++)
+        MUST(slot[i] == 0);
     if (q.type == FSIF_WIRE_LIST) {
         if (last && q.u.list.gref - ARENA_FIRST_GREF < ARENA_PAGES)
             check_listing(q.u.list.gref, r.ret);
@@ -117,7 +142,7 @@ static void check_response(struct world *w, const unsigned char *request, int la
         planted_bug(ret > 0 && w->wrote >= 2);
         /* fall through */
     case FSIF_WIRE_WRITE:
-        MUST((uint64_t)ret <= q.u.io.len && ret <= (int64_t)FSIF_PAGE_SIZE);
+        MUST((uint64_t)ret <= q.u.io.len && ret <= max_io);
         w->wrote += q.type == FSIF_WIRE_WRITE && ret > 0;
         break;
     case FSIF_WIRE_SPACE:
@@ -131,7 +156,7 @@ static void check_response(struct world *w, const unsigned char *request, int la
 /* A batch of requests and their answers. Returns 0 when the session is over. */
 static int batch(struct world *w, struct input *in)
 {
-    unsigned char requests[8][FSIF_WIRE1_SLOT];
+    unsigned char requests[8][ARENA_SLOT_MAX];
     uint8_t head = input_u8(in);
     uint32_t n = 1 + head % 8;
     uint32_t good = 0;
@@ -142,11 +167,11 @@ static int batch(struct world *w, struct input *in)
         struct fsif_wire1_request q;
 
         if (head & 0x80)
-            input_bytes(in, memset(requests[i], 0, FSIF_WIRE1_SLOT), FSIF_WIRE1_SLOT);
+            input_bytes(in, memset(requests[i], 0, ARENA_SLOT_MAX), arena_slot_size);
         else
             arena_request(in, requests[i]);
         memcpy(&q, requests[i], sizeof(q));
-        memcpy(arena_slot(w->req_prod + i), requests[i], FSIF_WIRE1_SLOT);
+        memcpy(arena_slot(w->req_prod + i), requests[i], arena_slot_size);
         bad_id |= q.id >= ARENA_SLOTS;
         good += !bad_id;
     }

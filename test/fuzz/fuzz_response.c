@@ -22,6 +22,7 @@ struct world {
     void *state;
     void *calls;
     uint32_t features;
+    uint32_t dialect;
     uint32_t rsp_prod;
     struct job jobs[CALLS];
     unsigned lists; /* for the planted bug */
@@ -99,7 +100,10 @@ static void world_init(struct world *w, struct input *in)
     current = w;
     arena_reset(0);
     w->features = bits & 1 ? FSIF_FEATURE_ERRNO : 0;
-    c.dialect = 1;
+    w->dialect = bits & 4 ? 2 : 1;
+    c.dialect = w->dialect;
+    c.pages_per_call = w->dialect == 2 ? 1 + bits / 64u : 1;
+    arena_dialect(c.dialect);
     c.features = w->features;
     c.ring = arena_ring;
     c.ring_pages = 1;
@@ -119,6 +123,7 @@ static void submit(struct world *w, struct input *in)
 {
     struct job *j = &w->jobs[input_u8(in) % CALLS];
     struct fsif_op *op = &j->call.op;
+    uint32_t max_io = fsif_frontend_max_io(&w->fe);
     int ret;
 
     if (j->submitted != j->done)
@@ -130,11 +135,11 @@ static void submit(struct world *w, struct input *in)
     op->flags = input_u8(in) & FSIF_CREATE_DIRECTORY;
     op->path = "some/path";
     op->path2 = "another";
-    j->buffer = malloc(op->length <= FSIF_PAGE_SIZE ? (size_t)op->length + !op->length : 1);
+    j->buffer = malloc(op->length <= max_io ? (size_t)op->length + !op->length : 1);
     MUST(j->buffer);
     op->buffer = op->length ? j->buffer : NULL;
     op->data = op->buffer;
-    if (op->type == FSIF_OP_WRITE && op->length <= FSIF_PAGE_SIZE)
+    if (op->type == FSIF_OP_WRITE && op->length <= max_io)
         memset(j->buffer, 'w', (size_t)op->length);
     j->call.deadline = input_u8(in) & 1 ? 100 : FSIF_NEVER;
     j->call.done = done;
@@ -147,6 +152,22 @@ static void submit(struct world *w, struct input *in)
         MUST(ret == -FSIF_EAGAIN || ret == -FSIF_EINVAL || ret == -FSIF_EPROTO ||
              ret == -FSIF_ENOSYS);
     }
+}
+
+/* Behind the 32 octets that dialect 1 has, dialect 2 has the rest of the attributes. */
+static void put_response(struct world *w, struct input *in, const struct fsif_wire1_response *r,
+                         uint8_t kind)
+{
+    struct fsif_wire2_response wide;
+
+    memset(&wide, 0, sizeof(wide));
+    memcpy(&wide, r, sizeof(*r));
+    if (kind & 0x08) {
+        wide.u.attr.mode = (int32_t)(kind & 0x10 ? FSIF_S_IFDIR : FSIF_S_IFREG);
+        wide.u.attr.ret = kind & 0x40 ? -(int32_t)input_u16(in) : 0;
+        input_bytes(in, &wide.u.attr.size, 8 * (kind % 4u));
+    }
+    memcpy(arena_slot(w->rsp_prod++), &wide, arena_slot_size);
 }
 
 static void respond(struct world *w, struct input *in)
@@ -168,7 +189,7 @@ static void respond(struct world *w, struct input *in)
             memcpy(page, &a, sizeof(a));
         input_bytes(in, page, input_u16(in) % (FSIF_PAGE_SIZE + 1));
     }
-    memcpy(arena_slot(w->rsp_prod++), &r, sizeof(r));
+    put_response(w, in, &r, kind);
     arena_store(ARENA_RSP_PROD, w->rsp_prod);
 }
 

@@ -4,7 +4,7 @@
  * by then is copied to another address, as if it had died there, and a successor goes on with the
  * copy: every request must be answered once, no id or handle may be lost, nobody is poisoned.
  *
- * usage: resume-steps backend|frontend
+ * usage: resume-steps backend|frontend [1|2]: which of them dies, and the dialect
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,6 +22,8 @@
 #include "backend_state.h"
 
 #define IDS 4u
+#define CALL_PAGES 2u /* of dialect 2 */
+#define READ_LENGTH (dialect == 2 ? FSIF_PAGE_SIZE + 64 : 64)
 #define STATE_MAX 65536u
 #define FIRST_INDEX (UINT32_MAX - 1)
 
@@ -34,11 +36,12 @@
     } while (0)
 
 static unsigned long step;
+static uint32_t dialect = 1;
 
 /* Everything that two processes share, at whatever address. */
 struct world {
     unsigned char ring[FSIF_PAGE_SIZE];
-    unsigned char pages[IDS][FSIF_PAGE_SIZE];
+    unsigned char pages[IDS * CALL_PAGES][FSIF_PAGE_SIZE];
     _Alignas(8) unsigned char front[STATE_MAX];
     _Alignas(8) unsigned char back[STATE_MAX];
     uint64_t files; /* the store's: numbers given out */
@@ -91,7 +94,7 @@ static const struct fsif_store_ops tiny_store = {.size = sizeof(tiny_store),
 static int tiny_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, void *dst,
                           uint32_t len)
 {
-    if (gref >= IDS)
+    if (gref >= IDS * CALL_PAGES)
         return -FSIF_EFAULT;
     memcpy(dst, as_world(s)->pages[gref] + off, len);
     return 0;
@@ -100,7 +103,7 @@ static int tiny_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, v
 static int tiny_copy_to(struct fsif_session *s, uint32_t gref, uint32_t off, const void *src,
                         uint32_t len)
 {
-    if (gref >= IDS)
+    if (gref >= IDS * CALL_PAGES)
         return -FSIF_EFAULT;
     memcpy(as_world(s)->pages[gref] + off, src, len);
     return 0;
@@ -128,23 +131,24 @@ static unsigned completed;
 
 static struct fsif_frontend_config front_config(struct world *w)
 {
-    static const uint32_t grefs[IDS] = {0, 1, 2, 3};
+    static const uint32_t grefs[IDS * CALL_PAGES] = {7, 1, 2, 0, 4, 5, 6, 3};
 
     return (struct fsif_frontend_config){.size = sizeof(struct fsif_frontend_config),
-                                         .dialect = 1,
+                                         .dialect = dialect,
                                          .features = FSIF_FEATURE_ERRNO,
                                          .ring = w->ring,
                                          .ring_pages = 1,
                                          .first_index = FIRST_INDEX,
                                          .pages = w->pages,
                                          .grefs = grefs,
-                                         .npages = IDS};
+                                         .npages = IDS * (dialect == 2 ? CALL_PAGES : 1),
+                                         .pages_per_call = dialect == 2 ? CALL_PAGES : 1};
 }
 
 static struct fsif_backend_config back_config(struct world *w)
 {
     return (struct fsif_backend_config){.size = sizeof(struct fsif_backend_config),
-                                        .dialect = 1,
+                                        .dialect = dialect,
                                         .features = FSIF_FEATURE_ERRNO,
                                         .ring = w->ring,
                                         .ring_pages = 1,
@@ -196,7 +200,7 @@ static void all_ids_work(struct fsif_frontend *fe, struct fsif_backend *be)
 /* --- a backend that dies -------------------------------------------------------------------------
  */
 
-static char read_buffer[64];
+static char read_buffer[FSIF_PAGE_SIZE + 64];
 
 /* One handle is open already; the requests use it, close it, open another and fail. */
 static void prepare_backend(struct world *w, struct fsif_frontend *fe, struct fsif_backend *be)
@@ -212,7 +216,8 @@ static void prepare_backend(struct world *w, struct fsif_frontend *fe, struct fs
     serve(be);
     CHECK(fsif_frontend_poll(fe) == 1 && calls[0].result.value == 0);
     CHECK(submit(fe, 0,
-                 (struct fsif_op){.type = FSIF_OP_READ, .length = 64, .buffer = read_buffer}) == 0);
+                 (struct fsif_op){
+                     .type = FSIF_OP_READ, .length = READ_LENGTH, .buffer = read_buffer}) == 0);
     CHECK(submit(fe, 1, (struct fsif_op){.type = FSIF_OP_CLOSE, .handle = 0}) == 0);
     CHECK(submit(fe, 2, (struct fsif_op){.type = FSIF_OP_OPEN, .path = "b"}) == 0);
     CHECK(submit(fe, 3, (struct fsif_op){.type = FSIF_OP_CLOSE, .handle = 3}) == 0);
@@ -220,7 +225,7 @@ static void prepare_backend(struct world *w, struct fsif_frontend *fe, struct fs
 
 static int is_answer(unsigned i, int64_t value)
 {
-    static const int64_t good[IDS] = {64, 0, 0, -FSIF_EBADF};
+    const int64_t good[IDS] = {READ_LENGTH, 0, 0, -FSIF_EBADF};
 
     /* The open may find the first handle still open. */
     return value == -FSIF_EIO || value == good[i] || (i == 2 && value == 1);
@@ -354,6 +359,8 @@ int main(int argc, char **argv)
     int status;
     pid_t pid;
 
+    if (argc > 2 && !strcmp(argv[2], "2"))
+        dialect = 2;
     CHECK(fd >= 0 && ftruncate(fd, sizeof(struct world)) == 0);
     w = shared_world(fd);
     copy = malloc(sizeof(*copy));

@@ -110,11 +110,11 @@ int daemon_children(const struct daemon *d)
     return n;
 }
 
-int daemon_stop(struct daemon *d)
+static int end_by(struct daemon *d, int signal)
 {
     int status = 0;
 
-    kill(d->pid, SIGTERM);
+    kill(d->pid, signal);
     while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
         ;
     pthread_join(d->reader, NULL);
@@ -123,4 +123,14 @@ int daemon_stop(struct daemon *d)
     pthread_mutex_destroy(&d->lock);
     free(d);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int daemon_stop(struct daemon *d)
+{
+    return end_by(d, SIGTERM);
+}
+
+void daemon_kill(struct daemon *d)
+{
+    end_by(d, SIGKILL);
 }

@@ -27,4 +27,7 @@ int daemon_children(const struct daemon *d);
  */
 int daemon_stop(struct daemon *d);
 
+/** daemon_kill - SIGKILL, and wait until it is gone */
+void daemon_kill(struct daemon *d);
+
 #endif
