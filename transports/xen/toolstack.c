@@ -161,20 +161,24 @@ static void exports_path(char path[XEN_PATH_MAX], uint32_t backend, const char *
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports%s", backend, rest);
 }
 
-/* Return: 0 and the attachment below number @a->number of @a->backend; -FSIF_ENOENT */
+/* Return: 0 and the attachment below number @a->number of @a->backend; -FSIF_ENOENT there is none;
+ * another -FSIF_E* it could not be read */
 static int read_attachment(struct xs_handle *xs, xs_transaction_t t, struct fsif_attachment *a)
 {
     char base[XEN_PATH_MAX];
     char path[2 * XEN_PATH_MAX];
+    int ret;
 
     fsi_xen_path(base, "/local/domain/%u/backend/vfs/exports/%u", a->backend, a->number);
     snprintf(path, sizeof(path), "%s/frontend-id", base);
-    if (fsi_xen_read_u32(xs, t, path, XEN_DOMAINS - 1, &a->domid))
-        return -FSIF_ENOENT;
+    ret = fsi_xen_read_u32(xs, t, path, XEN_DOMAINS - 1, &a->domid);
     snprintf(path, sizeof(path), "%s/name", base);
-    if (fsi_xen_read(xs, t, path, a->export_name, sizeof(a->export_name)) ||
-        !fsif_export_name_valid(a->export_name))
-        return -FSIF_ENOENT;
+    if (!ret)
+        ret = fsi_xen_read(xs, t, path, a->export_name, sizeof(a->export_name));
+    if (!ret && !fsif_export_name_valid(a->export_name))
+        ret = -FSIF_EPROTO;
+    if (ret)
+        return ret == -FSIF_EPROTO ? -FSIF_ENOENT : ret;
     snprintf(path, sizeof(path), "%s/mode", base);
     a->read_only = fsi_xen_is(xs, t, path, "ro") ? 1 : 0;
     return 0;
@@ -225,12 +229,18 @@ static int look_up(struct xs_handle *xs, xs_transaction_t t, struct fsif_attachm
     struct fsif_attachment each = {.backend = a->backend};
     uint32_t *numbers;
     int n = read_numbers(xs, t, a->backend, &numbers);
+    int ret = n < 0 ? n : 0;
 
     memset(out, 0, sizeof(*out));
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !ret; i++) {
         out->free += numbers[i] == out->free;
         each.number = numbers[i];
-        if (read_attachment(xs, t, &each) || each.domid != a->domid)
+        ret = read_attachment(xs, t, &each);
+        if (ret == -FSIF_ENOENT) {
+            ret = 0;
+            continue;
+        }
+        if (ret || each.domid != a->domid)
             continue;
         if (strcmp(each.export_name, a->export_name) != 0) {
             out->others++;
@@ -240,7 +250,7 @@ static int look_up(struct xs_handle *xs, xs_transaction_t t, struct fsif_attachm
         }
     }
     free(numbers);
-    return n < 0 ? n : 0;
+    return ret;
 }
 
 static int make(struct xs_handle *xs, xs_transaction_t t, const char *path,
