@@ -7,7 +7,7 @@ root=$PWD
 build=${FSIF_BUILD_ROOT:-$root/build}
 jobs=$(nproc)
 fuzz_seconds=${FSIF_FUZZ_SECONDS:-60}
-stages="packages dev lint clang asan tsan i386 install coverage fuzz mutants"
+stages="packages dev lint clang asan tsan i386 install coverage fuzz mutants-quick mutants"
 log=$build/log
 tally=$log/tally
 
@@ -15,8 +15,8 @@ usage() {
     cat <<END
 usage: test/run.sh [--fast] [--stage NAME]... [--list]
   --stage NAME  run only this stage (and others named so)
-  --fast        leave out fuzz and coverage
-                (the stage mutants runs only if it is named)
+  --fast        leave out coverage, fuzz and mutants-quick
+                (the stage mutants, all of them, runs only if it is named)
   --list        print the stages
   --help        this
 environment: FSIF_BUILD_ROOT    where to build (default: build/ in the source tree)
@@ -146,11 +146,23 @@ stage_fuzz() {
     grep '^target' "$log/fuzz.log"
 }
 
-stage_mutants() {
-    FSIF_TAIL=200 check mutants test/mutants.sh --build "$build/mutants"
+# mutants NAME [ARGUMENT...]
+run_mutants() {
+    local name=$1
+    shift
+    FSIF_TAIL=200 check "$name" test/mutants.sh --build "$build/mutants" "$@"
     awk '/^killed/ { print "pass\tmutant/" $2 "\t" }
-        /^(survived|failed)/ { print "fail\tmutant/" $0 "\t" }' "$log/mutants.log" >>"$tally"
-    tail -n 1 "$log/mutants.log"
+        /^(survived|failed)/ { print "fail\tmutant/" $0 "\t" }' "$log/$name.log" >>"$tally"
+    tail -n 1 "$log/$name.log"
+}
+
+# One for each row of attacks and some more. Their tests have passed in the stage asan, or it failed.
+stage_mutants_quick() {
+    run_mutants mutants-quick --quick --no-baseline
+}
+
+stage_mutants() {
+    run_mutants mutants
 }
 
 # --- main ----------------------------------------------------------------------------------
@@ -174,7 +186,6 @@ while [ $# -gt 0 ]; do
     esac
 done
 if [ -z "$chosen" ]; then
-    # Mutants that lose a race may survive on a busy machine: they run when they are asked for.
     chosen=${stages% mutants}
     [ -z "$fast" ] || chosen="packages dev lint clang asan tsan i386 install"
 fi
@@ -186,7 +197,7 @@ for s in $chosen; do
     echo "== $s"
     began=$SECONDS
     failures=$(grep -c ^fail "$tally")
-    "stage_$s"
+    "stage_${s//-/_}"
     state=ok
     [ "$(grep -c ^fail "$tally")" = "$failures" ] || state=FAILED
     times="$times$(printf '%-10s %5d s  %s' "$s" $((SECONDS - began)) "$state")"$'\n'

@@ -67,21 +67,22 @@ fuzz() {
     return $bad
 }
 
+# Two at a time: whoever is done takes the next.
 bad=0
-while [ $# -gt 0 ]; do
-    fuzz "$1" >"$work/$1.out" &
-    first=$! one=$1 second='' two=''
-    shift
-    if [ $# -gt 0 ]; then
-        fuzz "$1" >"$work/$1.out" &
-        second=$! two=$1
-        shift
+running=0
+for t in "$@"; do
+    if [ "$running" = 2 ]; then
+        wait -n || bad=1
+        running=1
     fi
-    wait "$first" || bad=1
-    cat "$work/$one.out"
-    if [ -n "$second" ]; then
-        wait "$second" || bad=1
-        cat "$work/$two.out"
-    fi
+    { fuzz "$t" >"$work/$t.out"; } &
+    running=$((running + 1))
+done
+while [ "$running" -gt 0 ]; do
+    wait -n || bad=1
+    running=$((running - 1))
+done
+for t in "$@"; do
+    cat "$work/$t.out"
 done
 exit $bad

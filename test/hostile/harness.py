@@ -24,7 +24,7 @@ import attack
 BUILD = os.environ.get("FSIF_BUILD", "build/dev")
 BACKEND = os.environ.get("FSIF_BACKEND", BUILD + "/backends/server/fsif-backend")
 PROGRAMS = BUILD + "/test/hostile/"
-DEADLINE = 60
+DEADLINE = int(os.environ.get("FSIF_HOSTILE_DEADLINE", "60"))
 SANITIZERS = re.compile(r"Sanitizer|runtime error:|died of signal|Assertion .* failed")
 # What a process may keep after its first round of work: allocators do not give all back.
 SLACK_KB = 4096
