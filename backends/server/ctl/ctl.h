@@ -111,7 +111,7 @@ void table_time(struct table *t, const char *key, const char *head, uint64_t sec
 void table_none(struct table *t, const char *key, const char *head);
 
 /**
- * tables_print - print and free tables; NULL ends the list
+ * tables_print - print and free tables: at least one, NULL ends the list
  *
  * @several: in JSON an object with an array for each table; else an array
  *

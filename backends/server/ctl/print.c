@@ -259,11 +259,14 @@ int tables_print(const struct ctl *ctl, int several, struct table *first, ...)
     int code = CTL_OK;
     int shown = 0;
     size_t n = 0;
+    struct table *t = first;
     va_list ap;
 
     va_start(ap, first);
-    for (struct table *t = first; t && n < 4; t = va_arg(ap, struct table *))
+    do {
         tables[n++] = t;
+        t = va_arg(ap, struct table *);
+    } while (t && n < 4);
     va_end(ap);
     if (ctl->json)
         code = print_json(tables, n, several);
