@@ -45,7 +45,7 @@ struct scriptstore {
     char path[FSIF_PATH_MAX + 1];
     char path2[FSIF_PATH_MAX + 1];
     char data[6 * FSIF_PAGE_SIZE]; /* of the last write */
-    const void *buffer;        /* of the last read or write */
+    const void *buffer;            /* of the last read or write */
 
     unsigned char file_open[SCRIPT_FILES];
     struct {
