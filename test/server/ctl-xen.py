@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""fsifctl with both halves, on a host of domains without Xen: attach, detach, list."""
+"""fsifctl with both halves, on a host of domains without Xen: attach, detach, list, and what comes
+of them when a domain ends or its id is another domain's."""
 import json
 import os
 import subprocess
 import sys
 from ctllib import FSIFCTL
-from testlib import BUILD, DEADLINE, Daemon, main, skip
+from testlib import BUILD, DEADLINE, Daemon, main, skip, wait_until
 
 FAKE = os.environ.get("FSIF_FAKE_XEN_PROGRAM", BUILD + "/test/xen/fake/fake-xen")
 PLUGINS = os.environ.get("FSIF_FAKE_XEN_PLUGINS", BUILD + "/test/xen/plugins")
@@ -70,8 +71,8 @@ class Host:
         assert says is None or says in done.stderr, (words, done.stderr)
         return done.stdout
 
-    def json(self, *words):
-        return json.loads(self.ctl("--json", *words))
+    def json(self, *words, **more):
+        return json.loads(self.ctl("--json", *words, **more))
 
     def guest(self, domain, *words):
         done = subprocess.run([FSIF, "-c", "xen:%d" % self.backend, "--plugin-dir", PLUGINS,
@@ -182,4 +183,63 @@ def one_half(folder):
         assert host.guest(4, "cat", "data:/file")[0] != 0
 
 
-main([attached, permissions, names, by_uuid, one_half])
+def driver_domain(folder):
+    """The daemon in domain 4, unprivileged, serves domain 3; the toolstack is in domain 0."""
+    # The toolstack's half first: only it may make what the daemon listens at.
+    export = data_folder(folder)
+    fake = Host.__new__(Host)
+    fake.folder = folder
+    fake.address = folder + "/xen"
+    fake.control = folder + "/control"
+    fake.backend = 4
+    fake.fake = subprocess.Popen([FAKE, fake.address, "create", "3", "create", "4"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+    assert "listening" in fake.fake.stderr.readline()
+    fake.ctl("--backend", "4", "attach", "3", "data")
+    fake.daemon = Daemon(folder, "-l", "xen:all", "--plugin-dir", PLUGINS, "--control",
+                         fake.control, "-e", export, plugin_dir=False, env=fake.environment(4))
+    with fake as host:
+        assert host.guest(3, "cat", "data:/file")[0] != 0
+        host.ctl("allow", "3", "data", domain=4)
+        assert host.guest(3, "cat", "data:/file") == (0, "hello\n")
+        assert host.json("--backend", "4", "list")["attachments"][0]["backend"] == 4
+        listed = host.json("list", domain=4)
+        assert len(listed["exports"]) == len(listed["attachments"]) == 1, listed
+        host.ctl("--backend", "4", "detach", "3", "data")
+        assert host.guest(3, "cat", "data:/file")[0] != 0
+
+
+def attached_read_only(folder):
+    """The toolstack's word is kept, whatever the daemon's own list says."""
+    with Host(folder, data_folder(folder)) as host:
+        host.ctl("allow", "3", "data")
+        host.ctl("--backend", "0", "attach", "3", "data", "ro")
+        assert host.guest(3, "cat", "data:/file") == (0, "hello\n")
+        assert host.guest(3, "rm", "data:/file")[0] != 0
+        host.ctl("--backend", "0", "attach", "3", "data")
+        assert host.guest(3, "rm", "data:/file")[0] == 0
+
+
+def domain_ends(folder):
+    """An entry by id ends with its domain; one by UUID stays."""
+    with Host(folder, data_folder(folder)) as host:
+        host.ctl("attach", "3", "data")
+        host.ctl("attach", "4", "data")
+        host.ctl("allow", "0a1b2c3d-0000-4000-8000-00000000000f", "data")
+        assert host.guest(3, "cat", "data:/file") == (0, "hello\n")
+        host.command("destroy 3")
+        host.daemon.wait_log("event=domain-ended domain=3 export=data")
+        subjects = [e["who"] for e in host.json("show", "data")["allowed"]]
+        assert "domain:3" not in subjects and "domain:4" in subjects and len(subjects) == 3
+        wait_until(lambda: [a["domain"] for a in host.json("list")["attachments"]] == [4],
+                   "what was attached to the domain is removed")
+        # Another domain with the same id.
+        host.command("create 3")
+        host.ctl("--backend", "0", "attach", "3", "data")
+        assert host.guest(3, "cat", "data:/file")[0] != 0
+        assert host.guest(4, "cat", "data:/file") == (0, "hello\n")
+
+
+main([attached, permissions, names, by_uuid, one_half, driver_domain, attached_read_only,
+      domain_ends])

@@ -28,6 +28,20 @@ static int make_readable(struct xs_handle *xs, xs_transaction_t t, const struct 
     return 0;
 }
 
+/* What an unprivileged backend makes among the frontend's nodes is its own, so the frontend must be
+ * told that it may read it. */
+static int write_backend(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *p)
+{
+    char path[XEN_PATH_MAX];
+    int ret;
+
+    fsi_xen_path(path, "%s/backend", p->frontend);
+    ret = fsi_xen_write(xs, t, path, p->backend);
+    if (!ret && !fsi_xen_owned_by(xs, t, path, p->own_domid))
+        ret = make_readable(xs, t, p, path);
+    return ret;
+}
+
 int fsi_xen_write_init(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *p)
 {
     char path[XEN_PATH_MAX];
@@ -43,8 +57,7 @@ int fsi_xen_write_init(struct xs_handle *xs, xs_transaction_t t, const struct xe
     fsi_xen_path(path, "%s/state", p->backend);
     if (!ret)
         ret = fsi_xen_write(xs, t, path, "init");
-    fsi_xen_path(path, "%s/backend", p->frontend);
-    return ret ? ret : fsi_xen_write(xs, t, path, p->backend);
+    return ret ? ret : write_backend(xs, t, p);
 }
 
 /* --- the worker's answer -----------------------------------------------------------------------
