@@ -76,7 +76,9 @@ def machine(test, arguments=()):
     """A machine with the daemon; at the end everything is as it was before the attack."""
     m = Machine(test)
     good = test.tree()
-    exports = {"x": test.tree() + ",allow-domain=5", "good": good + ",allow-domain=6"}
+    # Domain 5 may be destroyed and made again, and only its UUID outlives that.
+    uuid = "00000000-0000-4000-8000-000000000005"
+    exports = {"x": test.tree() + ",allow-domain=" + uuid, "good": good + ",allow-domain=6"}
     with test.daemon(exports, ["-l", "xen:all", "--plugin-dir", PLUGINS, *arguments],
                      env=m.environment("0")) as d:
         m.run("6", "good", "2", "2")
