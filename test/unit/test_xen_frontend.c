@@ -133,6 +133,22 @@ START_TEST(no_keys)
 }
 END_TEST
 
+/* The old one wrote the frontend's node first and its own state later. */
+START_TEST(node_before_state)
+{
+    begin(10000);
+    put_text(toolstack, I "/backend", M);
+    for (int i = 0; i < 100 && !atomic_load(&over); i++)
+        poll(NULL, 0, 1);
+    ck_assert(!atomic_load(&over));
+    readable(M);
+    write_state("init");
+    write_state("ready");
+    ck_assert_int_eq(end(), 0);
+    all_gone("a node before its state");
+}
+END_TEST
+
 /* A state that cannot be read is not "ready". */
 START_TEST(unreadable_state)
 {
@@ -441,6 +457,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, xen_teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, no_keys);
+    tcase_add_test(c, node_before_state);
     tcase_add_test(c, unreadable_state);
     tcase_add_test(c, leaves_the_request);
     tcase_add_test(c, nobody_answers);
