@@ -20,6 +20,7 @@ static int usage(void)
             "usage: differential --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
             "           [--plugins DIR] [--xen PROGRAM] [--seed N] [--ops N] [--threads N]\n"
             "           [--dialect 1|2] [--shared [--rounds N]]\n"
+            "       differential --address ADDRESS --export NAME [...]\n"
             "FSIF_TEST_PLANT=chmod|truncate|mkdir plants a bug, which must be found.\n");
     return 2;
 }
@@ -54,15 +55,23 @@ int main(int argc, char **argv)
         {"seed", required_argument, NULL, 'S'},      {"ops", required_argument, NULL, 'o'},
         {"threads", required_argument, NULL, 'n'},   {"rounds", required_argument, NULL, 'r'},
         {"shared", no_argument, NULL, 'x'},          {"xen", required_argument, NULL, 'X'},
-        {"dialect", required_argument, NULL, 'w'},   {NULL, 0, NULL, 0},
+        {"address", required_argument, NULL, 'a'},   {"export", required_argument, NULL, 'e'},
+        {"dialect", required_argument, NULL, 'D'},   {NULL, 0, NULL, 0},
     };
     struct target target = {.store = "posix"};
     const char *seed = NULL, *ops = "4000", *threads = "1", *rounds = "2000", *shared = NULL;
-    const char **place[256] = {
-        ['t'] = &target.transport, ['s'] = &target.store, ['d'] = &target.daemon,
-        ['p'] = &target.plugins,   ['S'] = &seed,         ['o'] = &ops,
-        ['n'] = &threads,          ['r'] = &rounds,       ['X'] = &target.xen,
-        ['w'] = &target.dialect};
+    const char **place[256] = {['t'] = &target.transport,
+                               ['s'] = &target.store,
+                               ['d'] = &target.daemon,
+                               ['p'] = &target.plugins,
+                               ['S'] = &seed,
+                               ['o'] = &ops,
+                               ['n'] = &threads,
+                               ['r'] = &rounds,
+                               ['X'] = &target.xen,
+                               ['a'] = &target.address,
+                               ['e'] = &target.export_name,
+                               ['D'] = &target.dialect};
     struct world w = {.plant = getenv("FSIF_TEST_PLANT")};
     int o;
 
@@ -77,7 +86,9 @@ int main(int argc, char **argv)
     w.ops = (uint32_t)strtoul(ops, NULL, 10);
     w.threads = (uint32_t)strtoul(threads, NULL, 10);
     w.rounds = (uint32_t)strtoul(rounds, NULL, 10);
-    if (optind != argc || target.transport == NULL || w.threads == 0 || w.ops < w.threads)
+    if (optind != argc || (target.transport == NULL) == (target.address == NULL) ||
+        (target.address != NULL && target.export_name == NULL) || w.threads == 0 ||
+        w.ops < w.threads)
         return usage();
     w.seed = seed != NULL ? strtoull(seed, NULL, 10) : fsif_now_ms();
     printf("seed %" PRIu64 "\n", w.seed);
