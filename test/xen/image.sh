@@ -72,7 +72,7 @@ put_built() {
         "$build"/test/conformance/{conformance,differential} "$build"/test/xen/peers/*; do
         [ ! -f "$f" ] || [ ! -x "$f" ] || put "$r" /bin "$f" || return 1
     done
-    for f in "$build"/plugins/*.so; do
+    for f in "$build"/plugins/*.so "$build"/test/plugins/*.so; do
         [ ! -e "$f" ] || put "$r" /plugins "$f" || return 1
     done
     # Where the programs look for plugins: the place that the build installs them to.

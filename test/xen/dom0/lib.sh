@@ -193,6 +193,71 @@ nothing_left() {
     done
 }
 
+# --- what two dialects share -----------------------------------------------------------------
+
+# conformance_of DIALECT: the conformance program and the differential test in a guest, against a
+# posix export in dom0. Without --full the two cases that make thousands of files, and take minutes
+# on an emulated processor, are left out.
+conformance_of() {
+    guest a
+    a=$(domid a)
+    rm -rf /tmp/conformance
+    mkdir -p /tmp/conformance/c /tmp/conformance/d
+    backend_start -e "data=/tmp/conformance/c,allow-domain=$a" -e "diff=/tmp/conformance/d,allow-domain=$a"
+    fsifctl attach "$a" data
+    fsifctl attach "$a" diff
+    cases="open-modes bad-handles read-write big-io sparse truncating attributes setid-masked
+        directory-handle after-unlink directories removing renaming odd-names long-names space
+        list-errors list-empty list-long list-many-at-once threads async-reads cancelling deadlines
+        all-ids"
+    program="conformance --address xen:0 --export data --dialect $1"
+    command="for c in $(echo "$cases" | tr '\n' ' '); do $program --case \$c || exit 1; done"
+    [ -z "$RIG_FULL" ] || command=$program
+    guest_run a "$command" "$(count 200 3000)" >/run/rig/printed || {
+        cat /run/rig/printed
+        fail "conformance failed"
+    }
+    cat /run/rig/printed
+    grep -q '^1 cases, 0 failed$\|^[0-9][0-9] cases, 0 failed$' /run/rig/printed || fail "no cases"
+    ran="$(echo "$cases" | wc -w) cases, 0 failed"
+    [ -z "$RIG_FULL" ] || ran=$(tail -n 1 /run/rig/printed)
+    ops=$(count 400 8000)
+    guest_run a "differential --address xen:0 --export diff --dialect $1 --ops $ops" \
+        "$(count 200 3000)" >/run/rig/printed || {
+        cat /run/rig/printed
+        fail "the differential test failed"
+    }
+    cat /run/rig/printed
+    note "dialect $1: $ran; differential: $(tail -n 1 /run/rig/printed)"
+    nothing_left "$a"
+    fsifctl detach "$a" data
+    fsifctl detach "$a" diff
+    backend_stop
+}
+
+# old_frontend_of DIALECT MANY: an old frontend in guest a, with its defects
+old_frontend_of() {
+    guest a
+    a=$(domid a)
+    rm -rf /tmp/old
+    mkdir -p /tmp/old/data /tmp/old/b
+    echo hello >/tmp/old/data/file
+    backend_start -e "data=/tmp/old/data,allow-domain=$a"
+    fsifctl attach "$a" data
+    # Its patience for the first answer was 100 ms; the emulated processor gets more.
+    old="old-frontend --patience 1000 --dialect $1"
+
+    # Every operation, one at a time; then many requests at once, where in dialect 1 one event too
+    # early makes the frontend take its own requests for answers.
+    guest_prints a "$old data check" '^[0-9]+ requests, '
+    for n in 2 "$2"; do
+        guest_prints a "$old data many $n" "^50 rounds of $n at once, "
+        # shellcheck disable=SC2034 # for a scenario's note
+        answered=$(sed -n 's/^answered after //p' /run/rig/printed)
+    done
+    [ "$(ls /tmp/old/data)" = file ]
+}
+
 # --- ends ------------------------------------------------------------------------------------
 
 scenario_ends() {

@@ -78,6 +78,17 @@ static void write_state(struct old_front *f, xs_transaction_t t, const char *sta
     xs_put(f->xs, t, path, "%s", state);
 }
 
+static void write_size(struct old_front *f, xs_transaction_t t)
+{
+    char path[2 * PATH_SIZE];
+
+    snprintf(path, sizeof(path), "%s/ring-size", f->frontend);
+    if (f->forged_size)
+        xs_put(f->xs, t, path, "%s", f->forged_size);
+    else
+        xs_put(f->xs, t, path, "%u", f->ring_pages);
+}
+
 static void write_nodes(struct old_front *f)
 {
     xs_transaction_t t;
@@ -89,7 +100,7 @@ static void write_nodes(struct old_front *f)
             write_number(f, t, "ring-ref",
                          f->forged_ref >= 0 ? (uint32_t)f->forged_ref : f->grefs[0]);
         } else {
-            write_number(f, t, "ring-size", f->ring_pages);
+            write_size(f, t);
             for (uint32_t i = 0; i < f->ring_pages; i++) {
                 snprintf(name, sizeof(name), "ring-ref-%u", i);
                 write_number(f, t, name,

@@ -22,8 +22,9 @@ struct old_front {
     uint32_t backend;
     uint32_t import;
     const char *export_name;
-    uint64_t patience_ms; /* for <frontend>/backend: 100 in the 2008 patch */
-    int64_t forged_ref;   /* -1, or written in the place of the ring's reference */
+    uint64_t patience_ms;    /* for <frontend>/backend: 100 in the 2008 patch */
+    const char *forged_size; /* NULL, or written in the place of ring-size */
+    int64_t forged_ref;      /* -1, or written in the place of the ring's reference */
 
     struct xs_handle *xs;
     xengntshr_handle *shr;

@@ -12,17 +12,22 @@
 
 static void usage(void)
 {
-    die("usage: old-frontend [--dialect 1|2] [--backend DOMID] [--import I] [--forge-ref GREF]\n"
+    die("usage: old-frontend [--dialect 1|2] [--backend DOMID] [--import I] [--forge-ref GREF] "
+        "[--forge-size N]\n"
         "                    [--patience MS] EXPORT [check | many N | storm S | hold S | cat "
-        "NAME]");
+        "NAME | flood N]");
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"dialect", required_argument, NULL, 'd'},  {"backend", required_argument, NULL, 'b'},
-        {"import", required_argument, NULL, 'i'},   {"forge-ref", required_argument, NULL, 'f'},
-        {"patience", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0},
+        {"dialect", required_argument, NULL, 'd'},
+        {"backend", required_argument, NULL, 'b'},
+        {"import", required_argument, NULL, 'i'},
+        {"forge-ref", required_argument, NULL, 'f'},
+        {"forge-size", required_argument, NULL, 's'},
+        {"patience", required_argument, NULL, 'p'},
+        {NULL, 0, NULL, 0},
     };
     static struct old_front f = {.dialect = 1, .patience_ms = 100, .forged_ref = -1};
     int o;
@@ -43,6 +48,9 @@ int main(int argc, char **argv)
             break;
         case 'f':
             f.forged_ref = (int64_t)v;
+            break;
+        case 's':
+            f.forged_size = optarg;
             break;
         case 'p':
             f.patience_ms = v;

@@ -233,6 +233,30 @@ static int test_hold(struct old_front *f, const char *argument)
     return failures != 0;
 }
 
+/* @argument reads at once; tell in xenstore that none is answered yet, and wait for the end. */
+static int test_flood(struct old_front *f, const char *argument)
+{
+    unsigned at_once = (unsigned)strtoul(argument ? argument : "32", NULL, 10);
+    unsigned char slot[SLOT_MAX];
+    uint32_t before;
+    int64_t fd = old_create(f, "flood", 0, 0644);
+
+    EQ(fd >= 0, 1);
+    before = f->rsp_cons;
+    for (unsigned i = 0; i < at_once; i++) {
+        old_io_slot(f, slot, OP_READ, fd, 10, i);
+        front_submit(f, slot);
+    }
+    front_push(f);
+    /* The backend asks for the next event once it has taken what is there. */
+    for (int i = 0; i < 100 && ring_get(&f->ring, REQ_EVENT) - before <= 1; i++)
+        event_wait(f->evtchn, 20);
+    xs_put(f->xs, XBT_NULL, "data/flood", "%u asked, %u answered", at_once,
+           ring_get(&f->ring, RSP_PROD) - before);
+    front_wait(f, 60000);
+    return failures != 0;
+}
+
 static int test_cat(struct old_front *f, const char *argument)
 {
     char buf[PAGE];
@@ -256,7 +280,7 @@ int run_test(struct old_front *f, const char *test, const char *argument)
         int (*run)(struct old_front *f, const char *argument);
     } tests[] = {
         {"check", test_check}, {"many", test_many}, {"storm", test_storm},
-        {"hold", test_hold},   {"cat", test_cat},
+        {"hold", test_hold},   {"cat", test_cat},   {"flood", test_flood},
     };
 
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {

@@ -1,32 +1,15 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
 # timeout: 200
-# shellcheck disable=SC2016 # what a guest expands
+# shellcheck disable=SC2016,SC2154 # what a guest expands; a, old and answered are lib.sh's
 # A frontend that behaves as that of 2008 does, defects and all: dialect 1 without a key of ours.
-guest a
-id=$(domid a)
-rm -rf /tmp/old
-mkdir -p /tmp/old/data
-echo hello >/tmp/old/data/file
-backend_start -e "data=/tmp/old/data,allow-domain=$id"
-fsifctl attach "$id" data
-
-# Every operation, one at a time; then two and 60 requests at once, where one event too early makes
-# the frontend take its own requests for answers.
-# Its patience for the first answer was 100 ms; the emulated processor gets more.
-old='old-frontend --patience 1000'
-guest_prints a "$old data check" '^[0-9]+ requests, '
-for n in 2 60; do
-    guest_prints a "$old data many $n" "^50 rounds of $n at once, "
-    answered=$(sed -n 's/^answered after //p' /run/rig/printed)
-done
-[ "$(ls /tmp/old/data)" = file ]
+old_frontend_of 1 60
 
 # It never takes its nodes away, and its guest's kernel never ended without the guest: what ends a
 # session is the next one on the same nodes, or their removal.
 [ "$(workers)" = 1 ]
 guest_run a 'xenstore-rm device/vfs/0'
-nothing_left "$id"
+nothing_left "$a"
 
 # Keys of an earlier life, of a frontend of ours that was killed.
 guest_run a 'd=device/vfs/0
@@ -38,7 +21,7 @@ guest_prints a "$old data cat file" '^hello$'
 # Killed while it is mounted, and mounted again on the same nodes.
 guest_prints a "$old data hold 60 & sleep 2; kill -9 \$!; $old data cat file" '^hello$'
 guest_run a 'xenstore-rm device/vfs/0'
-nothing_left "$id"
+nothing_left "$a"
 
 # A ring reference that is not a grant: no session, and the next one works.
 for ref in 5000 999999 4294967295; do
@@ -50,16 +33,15 @@ guest_prints a "$old data cat file" '^hello$'
 # An event storm while the other guest works.
 guest b
 b=$(domid b)
-mkdir -p /tmp/old/b
 backend_stop
-backend_start -e "data=/tmp/old/data,allow-domain=$id" -e "b=/tmp/old/b,allow-domain=$b"
+backend_start -e "data=/tmp/old/data,allow-domain=$a" -e "b=/tmp/old/b,allow-domain=$b"
 fsifctl attach "$b" b
 guest_begin a "$old data storm 5"
 guest_prints b 'for i in 1 2 3; do echo $i >/tmp/w; fsif -c xen:0 put /tmp/w b:/w$i && fsif -c xen:0 cat b:/w$i || exit 1; done' '^3$'
 guest_end a 60
 guest_run a 'xenstore-rm device/vfs/0'
-nothing_left "$id" "$b"
+nothing_left "$a" "$b"
 fsifctl detach "$b" b
 note "13 operations, 60 at once, stale keys, killed, bad ring, event storm; answered after $answered"
-fsifctl detach "$id" data
+fsifctl detach "$a" data
 backend_stop
