@@ -7,7 +7,7 @@ root=$PWD
 build=${FSIF_BUILD_ROOT:-$root/build}
 jobs=$(nproc)
 fuzz_seconds=${FSIF_FUZZ_SECONDS:-60}
-stages="packages dev lint clang asan tsan i386 install coverage fuzz mutants-quick mutants"
+stages="packages dev lint clang asan tsan i386 install xen coverage fuzz mutants-quick mutants"
 log=$build/log
 tally=$log/tally
 
@@ -15,7 +15,7 @@ usage() {
     cat <<END
 usage: test/run.sh [--fast] [--stage NAME]... [--list]
   --stage NAME  run only this stage (and others named so)
-  --fast        leave out coverage, fuzz and mutants-quick
+  --fast        leave out xen, coverage, fuzz and mutants-quick
                 (the stage mutants, all of them, runs only if it is named)
   --list        print the stages
   --help        this
@@ -128,6 +128,15 @@ stage_i386() {
 
 stage_install() {
     check configure.dev cmake --preset dev -B "$build/dev" && run_ctest dev -L install
+}
+
+# Real Xen under QEMU, with the programs of the dev build: the set that takes some minutes.
+stage_xen() {
+    check xen.packages test/xen/packages.sh --install || return 1
+    make_build dev || return 1
+    FSIF_TAIL=200 check xen.rig test/xen/run.sh --build "$build/dev"
+    awk -v OFS='\t' '$2 ~ /^(pass|fail|skip)$/ { print $2, "xen/" $1, $0 }' "$log/xen.rig.log" >>"$tally"
+    grep -E ' (pass|fail|skip) [0-9-]|^    [^| ]|^run.sh: |^scenarios took|passed, ' "$log/xen.rig.log"
 }
 
 # What the unit and conformance tests reach. Programs that drop their privileges or end at once could

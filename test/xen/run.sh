@@ -11,7 +11,7 @@ verbose=
 interactive=
 full=
 boot_timeout=${FSIF_XEN_BOOT_TIMEOUT:-150}
-run_timeout=${FSIF_XEN_RUN_TIMEOUT:-900}
+run_timeout=${FSIF_XEN_RUN_TIMEOUT:-}
 
 usage() {
     cat <<END
@@ -21,11 +21,14 @@ usage: test/xen/run.sh [-v] [-i] [--build DIR] [--dom0 FILE]... [--guest FILE]..
   -v            show the consoles live
   -i            no scenario: a shell in dom0, which ends with 'poweroff -f'
   --build DIR   the build whose programs are tested (default: $build)
-  --dom0 FILE   put a program into dom0's /extra, its libraries follow; repeatable
+  --dom0 FILE   put a program into dom0's /extra, its libraries follow; it is in the PATH of
+                scenarios and of the shell; repeatable
   --guest FILE  the same for the guests' image
   --full        the large counts instead of those that fit a check of every change
   --list        print the scenarios
 The work folder DIR/xen keeps images, consoles, logs and results.
+environment: FSIF_XEN_BOOT_TIMEOUT  seconds until dom0's user space must be up ($boot_timeout)
+             FSIF_XEN_RUN_TIMEOUT   seconds of a run (1200; with --full 10800)
 END
 }
 
@@ -61,6 +64,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+[ -n "$run_timeout" ] || run_timeout=$([ -z "$full" ] && echo 1200 || echo 10800)
 if [ ${#chosen[@]} = 0 ]; then
     mapfile -t chosen < <(scenarios)
 fi
@@ -141,6 +145,8 @@ run_boot() {
     up
 }
 
+# A machine that cannot run QEMU at all fails here, and says why.
+qemu-system-x86_64 --version >/dev/null || exit 1
 began=$SECONDS
 retried=
 if ! run_boot; then
