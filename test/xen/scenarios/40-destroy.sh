@@ -4,14 +4,14 @@
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # xl destroy of a guest with 32 requests in flight: nothing of it stays, and the other guest does not
 # notice. The victim is allowed by its UUID, and attached before it runs; its export is a store that
-# takes 3 s for a read, so that none of the 32 is answered when it goes.
+# takes 9 s for a read, so that none of the 32 is answered when it goes.
 guest b
 b=$(domid b)
 uuid=0a1b2c3d-0000-4000-8000-00000000000f
 rm -rf /tmp/destroy
 mkdir -p /tmp/destroy/b
 echo "of b" >/tmp/destroy/b/file
-backend_start -e "victim=slow:3000,allow-domain=$uuid" \
+backend_start -e "victim=slow:9000,allow-domain=$uuid" \
     -e "b=/tmp/destroy/b,allow-domain=$b"
 fsifctl attach "$b" b
 guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
