@@ -159,6 +159,8 @@ void pair_init(struct pair *p)
 {
     memset(p, 0, sizeof(*p));
     p->pages = 65;
+    p->dialects = FSIF_DIALECT_BIT(1);
+    p->ring_pages = 1;
     p->process = 1;
     p->timeout_ms = 10000;
     strcpy(p->export, "data");
@@ -201,12 +203,12 @@ static void *send_offer(void *arg)
 static void write_offer(const struct pair *p, struct fsif_dict *offer)
 {
     struct fsif_offer o = {.kind = FSIF_OFFER_SESSION,
-                           .dialects = FSIF_DIALECT_BIT(1),
+                           .dialects = p->dialects,
                            .features = FSIF_FEATURE_ERRNO,
                            .pages = p->pages,
-                           .ring_pages = 1,
-                           .ring_grefs = {p->grefs[0]}};
+                           .ring_pages = p->ring_pages};
 
+    memcpy(o.ring_grefs, p->grefs, p->ring_pages * sizeof(*p->grefs));
     strcpy(o.export_name, p->export);
     ck_assert_int_eq(fsif_offer_write(&o, offer), 0);
 }
@@ -241,11 +243,12 @@ static int serve_offer(struct pair *p)
     if (ret == 0)
         ret = fsif_offer_read(&text, &offer);
     if (ret == 0)
-        ret = fsif_choose(&offer, FSIF_DIALECT_BIT(1), &choice);
+        ret = fsif_choose(&offer, FSIF_DIALECTS_KNOWN, &choice);
     if (ret == 0)
         ret = xen->session_accept_memory(p->back, &text, 1024);
     if (ret == 0)
-        ret = xen->map(p->back, offer.ring_grefs, 1, &p->ring);
+        ret = xen->map(p->back, offer.ring_grefs, offer.ring_pages, &p->ring);
+    p->dialect = choice.dialect;
     choice.status = ret;
     if (fsif_choice_write(&choice, &text) == 0)
         (void)xen->session_answer(p->back, &text, ret == 0);
@@ -299,7 +302,7 @@ void pair_close_front(struct pair *p)
 void pair_close_back(struct pair *p)
 {
     if (p->ring)
-        xen->unmap(p->back, p->ring, 1);
+        xen->unmap(p->back, p->ring, p->ring_pages);
     if (p->back)
         xen->close(p->back);
     p->ring = NULL;

@@ -61,16 +61,20 @@ struct pair {
     struct fsif_peer *peer;
     void *memory; /* the frontend's pages */
     uint32_t pages;
-    uint32_t *grefs; /* of the pages */
-    void *ring;      /* as the backend mapped it; NULL: not yet */
-    int offered;     /* what the frontend's offer said */
+    uint32_t *grefs;   /* of the pages */
+    uint32_t dialects; /* set of bits, and pages of the ring, that are offered */
+    uint32_t ring_pages;
+    uint32_t dialect; /* that the backend chose */
+    void *ring;       /* as the backend mapped it; NULL: not yet */
+    int offered;      /* what the frontend's offer said */
     char export[64];
     uint32_t process; /* of the frontend */
     uint32_t status;  /* of the answer */
     int timeout_ms;
 };
 
-/** pair_init - no session yet: 66 pages, export "data", a timeout of 10 s, process 1 */
+/** pair_init - no session yet: 66 pages, dialect 1, export "data", a timeout of 10 s, process 1
+ */
 void pair_init(struct pair *p);
 
 /** pair_connect - connect and share. Return: 0 or a negative FSIF_E* */

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* The nodes of dialect 2 in both roles, and how the listener and its sessions end. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fsif/host.h>
+#include <fsif/negotiate.h>
+
+#include "xen_fixture.h"
+
+#define I GUEST_VFS "/0"
+#define REQUEST REQUESTS "/5/1"
+
+static void setup(void)
+{
+    xen_setup();
+    xen_listen();
+    ck_assert_ptr_null(take_peer());
+}
+
+static void write_nodes(const char *ring_size)
+{
+    put_text(guest, I "/ring-size", ring_size);
+    put_text(guest, I "/ring-ref-0", "8");
+    put_text(guest, I "/ring-ref-1", "40");
+    put_text(guest, I "/event-channel", "1");
+    put_text(guest, I "/state", "ready");
+    put_text(guest, REQUEST "/frontend", I);
+}
+
+/* Take the request; what its worker would find in the offer. */
+static struct fsif_peer *take_offer(struct fsif_offer *offer, int *quirks)
+{
+    struct fsif_peer *peer = take_peer();
+    struct fsif_session *s;
+    struct fsif_dict text;
+
+    ck_assert_ptr_nonnull(peer);
+    ck_assert_int_eq(import_peer(peer, &s), 0);
+    ck_assert_int_eq(xen->session_next_offer(s, &text), 0);
+    ck_assert_int_eq(fsif_offer_read(&text, offer), 0);
+    *quirks = fsif_dict_has_word(&text, "quirks", "ring-when-idle");
+    xen->close(s);
+    return peer;
+}
+
+static void end_peer(struct fsif_peer *peer)
+{
+    xen->peer_close(peer);
+    ck_assert_ptr_null(take_peer());
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+START_TEST(old_frontend)
+{
+    struct fsif_offer offer;
+    int quirks;
+
+    write_nodes("2");
+    end_peer(take_offer(&offer, &quirks));
+    ck_assert_uint_eq(offer.dialects, FSIF_DIALECT_BIT(2));
+    ck_assert_uint_eq(offer.ring_pages, 2);
+    ck_assert_uint_eq(offer.ring_grefs[0], 8);
+    ck_assert_uint_eq(offer.ring_grefs[1], 40);
+    /* Its handler reads the right index. */
+    ck_assert_int_eq(quirks, 0);
+}
+END_TEST
+
+static const struct {
+    const char *ring_ref;
+    const char *words;
+    uint32_t dialects;
+} both[] = {
+    {"8", "1 2", FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2)},
+    {"8", "2 9", FSIF_DIALECT_BIT(2)},
+    {"8", "1", FSIF_DIALECT_BIT(1)},
+    {"8", NULL, FSIF_DIALECT_BIT(2)},
+    /* Another page: then it is not one ring for both. */
+    {"9", "1 2", FSIF_DIALECT_BIT(2)},
+};
+
+START_TEST(both_kinds_of_node)
+{
+    struct fsif_offer offer;
+    int quirks;
+
+    put_text(guest, I "/ring-ref", both[_i].ring_ref);
+    if (both[_i].words)
+        put_text(guest, I "/dialects", both[_i].words);
+    write_nodes("1");
+    end_peer(take_offer(&offer, &quirks));
+    ck_assert_uint_eq(offer.dialects, both[_i].dialects);
+    ck_assert_uint_eq(offer.ring_pages, 1);
+    ck_assert_uint_eq(offer.ring_grefs[0], 8);
+}
+END_TEST
+
+static const char *const bad_sizes[] = {"0", "3", "17", "-1", "02", "", "4294967297"};
+
+START_TEST(bad_size)
+{
+    write_nodes(bad_sizes[_i]);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(value_is(REQUEST, NULL));
+    ck_assert(value_is(I "/backend", NULL));
+}
+END_TEST
+
+static const char *const bad_words[] = {"3", "", "12", "1"};
+
+START_TEST(bad_dialects)
+{
+    put_text(guest, I "/dialects", bad_words[_i]);
+    write_nodes("2");
+    ck_assert_ptr_null(take_peer());
+    ck_assert(value_is(REQUEST, NULL));
+}
+END_TEST
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static const struct {
+    uint32_t dialects, ring_pages, chosen;
+} sessions[] = {
+    {FSIF_DIALECT_BIT(1), 1, 1},
+    {FSIF_DIALECT_BIT(2), 1, 2},
+    {FSIF_DIALECT_BIT(2), 16, 2},
+    {FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2), 1, 2},
+};
+
+START_TEST(session)
+{
+    struct held before;
+    struct pair p;
+
+    held_now(&before);
+    pair_init(&p);
+    p.dialects = sessions[_i].dialects;
+    p.ring_pages = sessions[_i].ring_pages;
+    ck_assert_int_eq(pair_open(&p), 0);
+    ck_assert_uint_eq(p.dialect, sessions[_i].chosen);
+    for (uint32_t i = 0; i < p.ring_pages; i++) {
+        ((unsigned char *)p.memory)[i * FSIF_PAGE_SIZE] = (unsigned char)(i + 1);
+        ck_assert_uint_eq(((unsigned char *)p.ring)[i * FSIF_PAGE_SIZE], i + 1);
+    }
+    pair_close(&p);
+    same_held(&before, "a session");
+}
+END_TEST
+
+/* The backend's state, of the session on I. */
+static int state_is(const char *value)
+{
+    static char path[128];
+    unsigned len;
+    char *backend = xs_read(toolstack, XBT_NULL, I "/backend", &len);
+
+    if (backend)
+        snprintf(path, sizeof(path), "%.100s/state", backend);
+    free(backend);
+    return value_is(path, value);
+}
+
+/* An old frontend says closing, sees closing, says closed, sees closed, and removes its nodes. */
+START_TEST(closing_and_closed)
+{
+    struct fsif_offer offer;
+    struct fsif_peer *peer;
+    struct held before;
+    int quirks;
+
+    held_now(&before);
+    write_nodes("1");
+    peer = take_offer(&offer, &quirks);
+    put_text(guest, I "/state", "closing");
+    ck_assert_ptr_null(take_peer());
+    ck_assert(state_is("closing"));
+    end_peer(peer);
+    ck_assert(state_is("closing"));
+    put_text(guest, I "/state", "closed");
+    ck_assert_ptr_null(take_peer());
+    ck_assert(state_is("closed"));
+    xs_rm(guest, XBT_NULL, I);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(state_is(NULL));
+    same_held(&before, "an orderly end");
+}
+END_TEST
+
+/* One that says closing and then nothing is not waited for. */
+START_TEST(closing_for_ever)
+{
+    struct fsif_offer offer;
+    struct fsif_peer *peer;
+    int quirks;
+
+    write_nodes("1");
+    peer = take_offer(&offer, &quirks);
+    put_text(guest, I "/state", "closing");
+    ck_assert_ptr_null(take_peer());
+    end_peer(peer);
+    for (int i = 0; i < 100 && !state_is("closed"); i++) {
+        (void)fsif_wait_fd(xen->listener_fd(listener), POLLIN, 2000);
+        ck_assert_ptr_null(take_peer());
+    }
+    ck_assert(state_is("closed"));
+    for (int i = 0; i < 100 && !state_is(NULL); i++) {
+        (void)fsif_wait_fd(xen->listener_fd(listener), POLLIN, 2000);
+        ck_assert_ptr_null(take_peer());
+    }
+    ck_assert(state_is(NULL));
+}
+END_TEST
+
+/* --- the listener ----------------------------------------------------------------------------- */
+
+START_TEST(drains)
+{
+    struct pair p;
+
+    pair_init(&p);
+    ck_assert_int_eq(pair_open(&p), 0);
+    xen->listener_drain(listener);
+    put_text(guest, GUEST_VFS "/7/state", "ready");
+    put_text(guest, REQUEST "/frontend", GUEST_VFS "/7");
+    ck_assert_ptr_null(take_peer());
+    /* A request waits for the next listener, a session for its worker. */
+    ck_assert(value_is(REQUEST "/frontend", GUEST_VFS "/7"));
+    ck_assert(state_is("ready"));
+    ck_assert_int_eq(xen->peer_state(p.front), FSIF_PEER_ALIVE);
+    pair_close_back(&p);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(state_is(NULL));
+    ck_assert_int_eq(xen->peer_state(p.front), FSIF_PEER_GONE);
+    pair_close_front(&p);
+    xs_rm(guest, XBT_NULL, REQUEST);
+}
+END_TEST
+
+START_TEST(domains_end)
+{
+    uint32_t domid;
+
+    ck_assert_int_eq(xen->listener_ended(listener, &domid), -FSIF_EAGAIN);
+    fake_destroy(GUEST);
+    fake_create(GUEST + 10);
+    ck_assert_ptr_null(take_peer());
+    ck_assert_int_eq(xen->listener_ended(listener, &domid), 0);
+    ck_assert_uint_eq(domid, GUEST);
+    ck_assert_int_eq(xen->listener_ended(listener, &domid), -FSIF_EAGAIN);
+    /* One that nothing was ever attached to. */
+    fake_destroy(GUEST + 10);
+    ck_assert_ptr_null(take_peer());
+    ck_assert_int_eq(xen->listener_ended(listener, &domid), 0);
+    ck_assert_uint_eq(domid, GUEST + 10);
+}
+END_TEST
+
+static int box_is(unsigned perms)
+{
+    unsigned n = 0;
+    struct xs_permissions *now = xs_get_permissions(toolstack, XBT_NULL, REQUESTS, &n);
+    int same = now && n == 1 && now[0].id == 0 && now[0].perms == perms;
+
+    free(now);
+    return same;
+}
+
+/* All may write there; who is believed is still the owner. */
+START_TEST(open_requests)
+{
+    ck_assert(box_is(XS_PERM_NONE));
+    ck_assert(!xs_write(guest, XBT_NULL, REQUESTS "/9/1/frontend", "x", 1));
+    xen_unlisten();
+    ck_assert_int_eq(xen->listen("all,open", &listener), -FSIF_EINVAL);
+    ck_assert_int_eq(xen->listen("all,open-requests", &listener), 0);
+    ck_assert(box_is(XS_PERM_WRITE));
+    xs_rm(toolstack, XBT_NULL, REQUESTS "/5");
+    /* In another's name. */
+    put_text(other, REQUEST "/frontend", I);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(value_is(REQUEST, NULL));
+    xs_rm(toolstack, XBT_NULL, REQUESTS "/5");
+    /* In its own. */
+    write_nodes("1");
+    struct fsif_peer *peer = take_peer();
+    ck_assert_ptr_nonnull(peer);
+    end_peer(peer);
+    xen_unlisten();
+    /* The next one closes it, and throws out what guests made. */
+    xen_listen();
+    ck_assert(box_is(XS_PERM_NONE));
+    ck_assert(value_is(REQUESTS "/5", NULL));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("xen_dialect2");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, xen_teardown);
+    tcase_add_test(tc, old_frontend);
+    tcase_add_loop_test(tc, both_kinds_of_node, 0, sizeof(both) / sizeof(both[0]));
+    tcase_add_loop_test(tc, bad_size, 0, sizeof(bad_sizes) / sizeof(bad_sizes[0]));
+    tcase_add_loop_test(tc, bad_dialects, 0, sizeof(bad_words) / sizeof(bad_words[0]));
+    tcase_add_loop_test(tc, session, 0, sizeof(sessions) / sizeof(sessions[0]));
+    tcase_add_test(tc, closing_and_closed);
+    tcase_add_test(tc, closing_for_ever);
+    tcase_add_test(tc, drains);
+    tcase_add_test(tc, domains_end);
+    tcase_add_test(tc, open_requests);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
