@@ -12,7 +12,8 @@ node="/local/domain/$id/device/vfs"
 xenstore-write "$node" ""
 xenstore-chmod "$node" "n$id" b0
 old_backend_start --dialect 1 data /tmp/oldback
-fsif='fsif -c xen:0'
+# It does not say which dialect it speaks.
+fsif='fsif -c xen:0 --dialects 1'
 guest_prints a "$fsif exports" '^data '
 guest_prints a "$fsif cat data:/d/file" '^hello$'
 guest_prints a "$fsif ls data:/d" '^file$'
