@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fsif/negotiate.h>
+
 #include "xen_fixture.h"
 
 /* What both sides do with a session that runs. Returns 0 or the first error. */
@@ -93,7 +95,7 @@ START_TEST(memory_and_bells)
 END_TEST
 
 /* The n-th call of a library fails, for each n until none does: nothing stays held. */
-static void fail_each(int error)
+static void fail_each(int error, int dialect2)
 {
     struct held before;
     struct pair p;
@@ -108,6 +110,10 @@ static void fail_each(int error)
         ret = xen->listen("all", &listener);
         pair_init(&p);
         p.timeout_ms = 50;
+        if (dialect2) {
+            p.ring_pages = 2;
+            p.dialects = FSIF_DIALECT_BIT(2);
+        }
         if (ret == 0) {
             if (pair_open(&p) == 0 && p.back)
                 (void)use(&p);
@@ -134,7 +140,7 @@ START_TEST(each_call_fails)
 {
     static const int errors[] = {EIO, ENOENT, EAGAIN, ENOMEM};
 
-    fail_each(errors[_i]);
+    fail_each(errors[_i / 2], _i % 2);
 }
 END_TEST
 
@@ -223,6 +229,38 @@ START_TEST(grants_end)
     ck_assert_int_eq(xen->map(p.back, never, 2, &mem), -FSIF_EFAULT);
     ck_assert_int_eq(xen->map(p.back, never, 0, &mem), -FSIF_EINVAL);
     pair_close(&p);
+}
+END_TEST
+
+/* B17: one page of the ring twice, never granted, read-only: no session, nothing stays mapped. */
+START_TEST(bad_rings)
+{
+    struct held calm;
+
+    xen_listen();
+    held_now(&calm);
+    for (int how = 0; how < 4; how++) {
+        struct pair p;
+        uint32_t gref;
+
+        pair_init(&p);
+        p.ring_pages = 4;
+        p.dialects = FSIF_DIALECT_BIT(2);
+        ck_assert_int_eq(pair_connect(&p), 0);
+        gref = p.grefs[2];
+        if (how == 0)
+            p.grefs[2] = p.grefs[1];
+        else if (how == 1)
+            p.grefs[2] = 4000000000u;
+        else if (how == 2)
+            fake_read_only(GUEST, gref);
+        else
+            fake_revoke(GUEST, gref);
+        ck_assert_int_eq(pair_open(&p), -FSIF_ECONNREFUSED);
+        ck_assert_ptr_null(p.ring);
+        pair_close(&p);
+        same_held(&calm, "a bad ring");
+    }
 }
 END_TEST
 
@@ -386,10 +424,11 @@ int main(void)
     tcase_set_timeout(c, 100);
     tcase_add_test(c, comes_and_goes);
     tcase_add_test(c, memory_and_bells);
-    tcase_add_loop_test(c, each_call_fails, 0, 4);
+    tcase_add_loop_test(c, each_call_fails, 0, 8);
     tcase_add_test(c, few_descriptors);
     tcase_add_test(c, too_many_pages);
     tcase_add_test(c, grants_end);
+    tcase_add_test(c, bad_rings);
     tcase_add_test(c, frontend_killed);
     tcase_add_test(c, worker_killed);
     tcase_add_test(c, guest_destroyed);
