@@ -57,19 +57,24 @@ int64_t fsi_posix_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t
     return done;
 }
 
+/* Before a change at @place, an offset or a size. Return: 0; a negative FSIF_E* */
+static int before_change(const struct fsif_store *st, uint64_t file, uint64_t place)
+{
+    if (st->read_only)
+        return -FSIF_EROFS;
+    if (place > INT64_MAX)
+        return -FSIF_EINVAL;
+    return fsi_posix_unsetid(st, file);
+}
+
 int64_t fsi_posix_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
                         uint64_t off)
 {
     const char *from = buf;
     uint32_t done = 0;
     ssize_t n;
-    int err;
+    int err = before_change(st, file, off);
 
-    if (st->read_only)
-        return -FSIF_EROFS;
-    if (off > INT64_MAX)
-        return -FSIF_EINVAL;
-    err = fsi_posix_unsetid(st, file);
     if (err != 0)
         return err;
     do {
@@ -140,13 +145,8 @@ int fsi_posix_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
 
 int fsi_posix_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
 {
-    int err;
+    int err = before_change(st, file, size);
 
-    if (st->read_only)
-        return -FSIF_EROFS;
-    if (size > INT64_MAX)
-        return -FSIF_EINVAL;
-    err = fsi_posix_unsetid(st, file);
     if (err != 0)
         return err;
     while (ftruncate(posix_fd(file), (off_t)size) != 0)

@@ -128,17 +128,7 @@ static int move_all(struct cli *cli, struct fsif_client *cl, struct target *t, i
 
 int command_mv(struct cli *cli, char **operands, int count)
 {
-    struct target *t = cli_alloc((size_t)count * sizeof(*t));
-    int status = targets_parse_one_export(cli, operands, count, t);
-    struct cli_session *s;
-
-    if (status == CLI_OK) {
-        s = cli_session(cli, t[0].export_name);
-        status = s == NULL ? CLI_CONNECT : move_all(cli, s->client, t, count - 1);
-        targets_free(t, count);
-    }
-    free(t);
-    return status;
+    return cli_on_one_export(cli, operands, count, move_all);
 }
 
 /* --- mkdir -------------------------------------------------------------------------------- */

@@ -120,6 +120,11 @@ void cli_client_options(const struct cli *cli, struct fsif_client_options *o);
 /* Say why there is no session. Return: CLI_CONNECT */
 int cli_connect_failed(struct cli *cli, const char *export_name, int err);
 void cli_sessions_close(struct cli *cli);
+/* Have @all do @operands, all of one export and the last of them the destination. Return: a status
+ */
+int cli_on_one_export(struct cli *cli, char **operands, int count,
+                      int (*all)(struct cli *cli, struct fsif_client *cl, struct target *t,
+                                 int sources));
 
 /* --- pool.c: jobs on several threads, last in first out --- */
 

@@ -82,3 +82,20 @@ void cli_sessions_close(struct cli *cli)
         free(s);
     }
 }
+
+int cli_on_one_export(struct cli *cli, char **operands, int count,
+                      int (*all)(struct cli *cli, struct fsif_client *cl, struct target *t,
+                                 int sources))
+{
+    struct target *t = cli_alloc((size_t)count * sizeof(*t));
+    int status = targets_parse_one_export(cli, operands, count, t);
+    struct cli_session *s;
+
+    if (status == CLI_OK) {
+        s = cli_session(cli, t[0].export_name);
+        status = s == NULL ? CLI_CONNECT : all(cli, s->client, t, count - 1);
+        targets_free(t, count);
+    }
+    free(t);
+    return status;
+}

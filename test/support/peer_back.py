@@ -7,8 +7,8 @@ import socket
 import struct
 import time
 
-from peer_shared import (CREATE, LIST, M32, OPEN, PAGE, READ, REMOVE, RENAME, SEALS, SPACE, STAT,
-                         WRITE, close_all, fence, pack, poll, ProtocolError,
+from peer_shared import (CREATE, LIST, M32, OPEN, PAGE, READ, REMOVE, RENAME, RSP_EVENT,
+                         RSP_PROD, SEALS, SPACE, STAT, WRITE, close_all, fence, pack, poll, ProtocolError,
                          receive_packet, send_packet, Shared, unpack)
 
 
@@ -44,7 +44,6 @@ class Victim(Shared):
     def __init__(self, sock):
         super().__init__(sock)
         self.consumed = 0  # own index of requests
-        self.produced = 0  # own index of responses
 
     def receive_offer(self, timeout=10.0):
         """(keys, descriptors)"""
@@ -125,19 +124,8 @@ class Victim(Shared):
     def response(rid, ret):
         return struct.pack("=H6xQ16x", rid & 0xFFFF, ret & 0xFFFFFFFFFFFFFFFF)
 
-    def put(self, octets):
-        """Write a response into the next slot without publishing it."""
-        self.write_slot(self.produced, octets)
-        self.produced = (self.produced + 1) & M32
-
     def publish(self):
-        old = self.rsp_prod()
-        self.set_rsp_prod(self.produced)
-        fence()
-        asked = (self.produced - self.rsp_event()) & M32 < (self.produced - old) & M32
-        if asked:
-            self.ring_bell()
-        return asked
+        return self.publish_as(RSP_PROD, RSP_EVENT)
 
     def respond(self, rid, ret, page=None):
         """Answer as it should be done. page: (gref, octets) to write before."""

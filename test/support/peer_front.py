@@ -7,8 +7,8 @@ import socket
 import struct
 import time
 
-from peer_shared import (CHMOD, CLOSE, CREATE, LIST, M32, OPEN, PAGE, READ, REMOVE, RENAME, SLOTS,
-                         SPACE, STAT, SYNC, TRUNCATE, WRITE, close_all, error, fence,
+from peer_shared import (CHMOD, CLOSE, CREATE, LIST, M32, OPEN, PAGE, READ, REMOVE, RENAME,
+                         REQ_EVENT, REQ_PROD, SLOTS, SPACE, STAT, SYNC, TRUNCATE, WRITE, close_all, error, fence,
                          make_memory, number, pack, ProtocolError, receive_packet, send_packet,
                          Shared, unpack)
 
@@ -133,7 +133,6 @@ class Session(Shared):
         self.timeout = 10.0
         self.errno_feature = False
         self.read_only = False
-        self.produced = 0  # own index of requests
         self.consumed = 0  # own index of responses
         self.pending = set()
         self.done = {}
@@ -174,20 +173,8 @@ class Session(Shared):
         """A request's 32 octets."""
         return struct.pack("=BxH4x", op, rid).ljust(8, b"\0") + operands.ljust(24, b"\0")
 
-    def put(self, octets):
-        """Write a request into the next slot without publishing it."""
-        self.write_slot(self.produced, octets)
-        self.produced = (self.produced + 1) & M32
-
     def publish(self):
-        """Publish what was put; True if the backend asked for a bell, which was rung."""
-        old = self.req_prod()
-        self.set_req_prod(self.produced)
-        fence()
-        asked = (self.produced - self.req_event()) & M32 < (self.produced - old) & M32
-        if asked:
-            self.ring_bell()
-        return asked
+        return self.publish_as(REQ_PROD, REQ_EVENT)
 
     def submit(self, op, operands=b"", rid=None):
         rid = self.free_id() if rid is None else rid

@@ -168,6 +168,7 @@ class Shared:
         self.ring_fd = -1  # we ring it
         self.wait_fd = -1  # we wait on it
         self._u32 = None
+        self.produced = 0
 
     def map(self, fd, pages, ring_page=0):
         self.memory = mmap.mmap(fd, pages * PAGE)
@@ -248,6 +249,22 @@ class Shared:
         if ready and not self.alive():
             raise PeerGone("while waiting for the bell")
         return False
+
+    # Producing; the index is `produced`
+    def put(self, octets):
+        """Write an entry into the next slot without publishing it."""
+        self.write_slot(self.produced, octets)
+        self.produced = (self.produced + 1) & M32
+
+    def publish_as(self, prod, event):
+        """Publish what was put in word @prod; True if word @event asked for a bell, which was rung."""
+        old = self.word(prod)
+        self.set_word(prod, self.produced)
+        fence()
+        asked = (self.produced - self.word(event)) & M32 < (self.produced - old) & M32
+        if asked:
+            self.ring_bell()
+        return asked
 
     # The other side
     def alive(self):

@@ -4,11 +4,11 @@
  * table of hostile peers.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/error.h>
 #include <fsif/op.h>
 #include "codec.h"
+#include "suite.h"
 
 #define D (&fsi_dialect1)
 
@@ -491,8 +491,6 @@ int main(void)
 {
     Suite *s = suite_create("codec");
     TCase *t = tcase_create("codec");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, check_types);
     tcase_add_test(t, check_lengths);
@@ -514,8 +512,5 @@ int main(void)
     tcase_add_test(t, F6_attributes);
     tcase_add_test(t, F7_space);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

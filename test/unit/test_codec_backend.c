@@ -4,11 +4,11 @@
  * hostile peers.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/error.h>
 #include <fsif/op.h>
 #include "codec.h"
+#include "suite.h"
 
 #define D (&fsi_dialect1)
 
@@ -414,8 +414,6 @@ int main(void)
 {
     Suite *s = suite_create("codec_backend");
     TCase *t = tcase_create("codec_backend");
-    SRunner *r = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, round_trip);
     tcase_add_test(t, operands);
@@ -432,8 +430,5 @@ int main(void)
     tcase_add_test(t, attributes_of_a_store);
     tcase_add_test(t, any_bytes);
     suite_add_tcase(s, t);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <fsif/host.h>
 #include <fsif/negotiate.h>
 
+#include "suite.h"
 #include "xen_fixture.h"
 
 #define I GUEST_VFS "/0"
@@ -303,8 +304,6 @@ int main(void)
 {
     Suite *suite = suite_create("xen_dialect2");
     TCase *tc = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, xen_teardown);
@@ -319,9 +318,5 @@ int main(void)
     tcase_add_test(tc, domains_end);
     tcase_add_test(tc, open_requests);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <fsif/negotiate.h>
 
+#include "suite.h"
 #include "xen_fixture.h"
 
 #define I GUEST_VFS "/0"
@@ -451,8 +452,6 @@ int main(void)
 {
     Suite *s = suite_create("xen_frontend");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, xen_teardown);
     tcase_set_timeout(c, 60);
@@ -473,9 +472,5 @@ int main(void)
     tcase_add_test(c, many_exports);
     tcase_add_test(c, no_backend_domain);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

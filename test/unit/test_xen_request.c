@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "suite.h"
 #include "xen_fixture.h"
 
 #define I GUEST_VFS "/0"
@@ -569,8 +570,6 @@ int main(void)
 {
     Suite *s = suite_create("xen_request");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, xen_teardown);
     tcase_set_timeout(c, 60);
@@ -592,9 +591,5 @@ int main(void)
     tcase_add_test(c, flood);
     tcase_add_test(c, many_requests);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -13,6 +13,7 @@
 
 #include <fsif/negotiate.h>
 
+#include "suite.h"
 #include "xen_fixture.h"
 
 /* What both sides do with a session that runs. Returns 0 or the first error. */
@@ -417,8 +418,6 @@ int main(void)
 {
     Suite *s = suite_create("xen_session");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(c, xen_setup, xen_teardown);
     tcase_set_timeout(c, 100);
@@ -437,9 +436,5 @@ int main(void)
     tcase_add_test(c, transactions_conflict);
     tcase_add_test(c, dead_backend);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "xen_fixture.h"
 
 static struct fsif_toolstack *stack;
@@ -169,8 +170,6 @@ int main(void)
 {
     Suite *s = suite_create("xen_toolstack");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
@@ -181,9 +180,5 @@ int main(void)
     tcase_add_test(c, conflicts);
     tcase_add_test(c, no_such_domain);
     suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }
