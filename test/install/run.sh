@@ -51,8 +51,8 @@ for f in lib/libfsif.so lib/libfsif.so.0 lib/libfsif.a lib/libfsif-host.so.0 lib
     include/fsif/memory.h lib/pkgconfig/fsif.pc lib/pkgconfig/fsif-host.pc \
     lib/pkgconfig/fsif-client.pc lib/cmake/fsif/fsif-config.cmake \
     lib/fsif/fsif-transport-shm.so lib/fsif/fsif-transport-loop.so lib/fsif/fsif-store-posix.so \
-    lib/fsif/fsif-store-memory.so bin/fsif sbin/fsif-backend share/man/man1/fsif.1 \
-    share/man/man8/fsif-backend.8; do
+    lib/fsif/fsif-store-memory.so bin/fsif sbin/fsif-backend sbin/fsifctl share/man/man1/fsif.1 \
+    share/man/man8/fsif-backend.8 share/man/man8/fsifctl.8; do
     [ -e "$prefix/$f" ] || fail "$f was not installed"
 done
 grep -q 'fsif/.*internal\|codec.h\|ring.h' "$work/files" && fail "an internal header was installed"

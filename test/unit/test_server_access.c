@@ -319,6 +319,163 @@ START_TEST(test_pages)
 }
 END_TEST
 
+/* --- entries with terms ------------------------------------------------------------------------
+ */
+
+static int allow(const char *subject, const char *terms)
+{
+    struct fsi_allow a;
+    char term[64];
+
+    ck_assert_msg(fsi_allow_read(subject, &a, &err) == 0, "%s", err.text);
+    while (*terms) {
+        size_t len = strcspn(terms, " ");
+
+        snprintf(term, sizeof(term), "%.*s", (int)len, terms);
+        ck_assert_msg(fsi_allow_term(&a.terms, term, &err) == 0, "%s", err.text);
+        terms += len + strspn(terms + len, " ");
+    }
+    return fsi_allow_add(&export.allowed, &a, &err);
+}
+
+/* "ro HANDLES SIZE NODES", or "" when the peer may not */
+static const char *terms_of(struct fsif_credentials c)
+{
+    static char text[64];
+    struct fsi_terms t;
+
+    if (!fsi_export_terms(&export, &root, &c, &t))
+        return "";
+    snprintf(text, sizeof(text), "%s %u %llu %u", t.read_only ? "ro" : "rw", t.max_handles,
+             (unsigned long long)t.max_bytes, t.max_nodes);
+    return text;
+}
+
+START_TEST(test_terms)
+{
+    struct fsif_credentials both = peer(7, 50);
+
+    set("handles", "100");
+    ck_assert_str_eq(terms_of(peer(0, 0)), "rw 100 0 0");
+    ck_assert_int_eq(allow("uid:7", "handles=200"), 1);
+    ck_assert_int_eq(allow("gid:50", "ro handles=5 size=4K"), 1);
+    ck_assert_int_eq(allow("gid:51", "handles=300 nodes=9"), 1);
+    ck_assert_str_eq(terms_of(peer(8, 50)), "ro 5 4096 0");
+    /* A user's own entry counts before those of groups. */
+    ck_assert_str_eq(terms_of(both), "rw 200 0 0");
+    /* Of several groups the strictest. */
+    both = peer(8, 51);
+    both.groups[0] = 50;
+    both.ngroups = 1;
+    ck_assert_str_eq(terms_of(both), "ro 5 4096 9");
+    /* Terms are replaced as a whole; the export's own "ro" always holds. */
+    ck_assert_int_eq(allow("uid:7", "nodes=1"), 0);
+    ck_assert_str_eq(terms_of(peer(7, 1)), "rw 100 0 1");
+    set("ro", NULL);
+    ck_assert_str_eq(terms_of(peer(7, 1)), "ro 100 0 1");
+}
+END_TEST
+
+START_TEST(test_domain_terms)
+{
+    struct fsif_credentials c = domain(3, UUID_A);
+
+    ck_assert_int_eq(allow("domain:3", "handles=5"), 1);
+    ck_assert_int_eq(allow("uuid:" UUID_A, "ro handles=9"), 1);
+    ck_assert_str_eq(terms_of(c), "ro 5 0 0");
+    ck_assert_str_eq(terms_of(domain(4, UUID_A)), "ro 9 0 0");
+    ck_assert_str_eq(terms_of(domain(3, UUID_B)), "rw 5 0 0");
+    c = domain(3, UUID_B);
+    c.read_only = 1;
+    ck_assert_str_eq(terms_of(c), "ro 5 0 0");
+}
+END_TEST
+
+START_TEST(test_settled)
+{
+    struct fsi_allow own = {.kind = FSI_ALLOW_UID, .id = 0};
+
+    ck_assert_int_eq(fsi_export_settle(&export, &root, &err), 0);
+    ck_assert_int_eq(allow("uid:7", ""), 1);
+    ck_assert_int_eq(allows(&root, peer(0, 0)), 1);
+    ck_assert_int_eq(allows(&root, peer(7, 0)), 1);
+    /* Without an entry there is no default any more. */
+    ck_assert_int_eq(fsi_allow_remove(&export.allowed, &own), 1);
+    ck_assert_int_eq(fsi_allow_remove(&export.allowed, &own), 0);
+    own.id = 7;
+    ck_assert_int_eq(fsi_allow_remove(&export.allowed, &own), 1);
+    ck_assert_uint_eq(export.allowed.n, 0);
+    ck_assert_int_eq(allows(&root, peer(0, 0)), 0);
+}
+END_TEST
+
+START_TEST(test_subjects)
+{
+    static const char *const bad[] = {"",          "uid:",         "uid:-1",    "uid:4294967295",
+                                      "gid:x",     "domain:32752", "uuid:x",    "7",
+                                      "frob:1",    "uid:1 ",       "uuid:",     "domain:",
+                                      "uid:alice", "Uid:1",        "domain:-1", "uid:01x"};
+    static const char *const good[] = {"uid:0", "gid:4294967294", "domain:32751", "uuid:" UUID_A};
+    struct fsi_allow a;
+    char text[FSI_SUBJECT_MAX];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_msg(fsi_allow_read(bad[i], &a, &err) == -FSIF_EINVAL, "%s", bad[i]);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        ck_assert_int_eq(fsi_allow_read(good[i], &a, &err), 0);
+        fsi_allow_write(&a, text);
+        ck_assert_str_eq(text, good[i]);
+    }
+}
+END_TEST
+
+/* Walked by serial, an entry is seen once, whatever comes and goes. */
+START_TEST(test_walk)
+{
+    const struct fsi_allow *a;
+    struct fsi_allow gone;
+
+    for (unsigned i = 0; i < 5; i++) {
+        char subject[16];
+
+        snprintf(subject, sizeof(subject), "uid:%u", i);
+        ck_assert_int_eq(allow(subject, ""), 1);
+    }
+    a = fsi_allow_after(&export.allowed, 0);
+    ck_assert_uint_eq(a->id, 0);
+    gone = *a;
+    fsi_allow_remove(&export.allowed, &gone);
+    a = fsi_allow_after(&export.allowed, gone.serial);
+    ck_assert_uint_eq(a->id, 1);
+    gone = export.allowed.entries[3];
+    ck_assert_uint_eq(gone.id, 4);
+    fsi_allow_remove(&export.allowed, &gone);
+    ck_assert_int_eq(allow("uid:4", ""), 1);
+    a = fsi_allow_after(&export.allowed, gone.serial);
+    ck_assert_uint_eq(a->id, 4);
+    ck_assert_ptr_null(fsi_allow_after(&export.allowed, a->serial));
+}
+END_TEST
+
+START_TEST(test_change)
+{
+    set("source", "/");
+    set("ro", NULL);
+    ck_assert_int_eq(fsi_export_change(&export, "ro=no", &err), 0);
+    ck_assert_uint_eq(export.read_only, 0);
+    ck_assert_int_eq(fsi_export_change(&export, "ro", &err), 0);
+    ck_assert_uint_eq(export.read_only, 1);
+    ck_assert_int_eq(fsi_export_change(&export, "handles=3", &err), 0);
+    ck_assert_uint_eq(export.max_handles, 3);
+    ck_assert_int_eq(fsi_export_change(&export, "handles", &err), -FSIF_EINVAL);
+    ck_assert_int_eq(fsi_export_change(&export, "source=/tmp", &err), -FSIF_EINVAL);
+    ck_assert_int_eq(fsi_export_change(&export, "allow-uid=3", &err), -FSIF_EINVAL);
+    ck_assert_int_eq(fsi_export_change(&export, "", &err), -FSIF_EINVAL);
+    ck_assert_int_eq(fsi_export_change(&export, "=x", &err), -FSIF_EINVAL);
+    ck_assert_str_eq(export.source, "/");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server_access");
@@ -329,6 +486,12 @@ int main(void)
     tcase_add_test(t, test_domains);
     tcase_add_test(t, test_bad_domains);
     tcase_add_test(t, test_uids);
+    tcase_add_test(t, test_terms);
+    tcase_add_test(t, test_domain_terms);
+    tcase_add_test(t, test_settled);
+    tcase_add_test(t, test_subjects);
+    tcase_add_test(t, test_walk);
+    tcase_add_test(t, test_change);
     tcase_add_test(t, test_gids);
     tcase_add_test(t, test_overflow_ids);
     tcase_add_test(t, test_other_kinds);

@@ -84,29 +84,27 @@ static int is_there(struct fsif_toolstack *t, uint32_t domid)
     return domid < XEN_DOMAINS && xs_is_domain_introduced(t->xs, domid);
 }
 
-/* As fsi_xen_read_uuid() writes them. Return: 1 or 0 */
+/* 8-4-4-4-12 digits of either case. Return: 1 or 0 */
 static int parse_uuid(const char *text, uint8_t out[16])
 {
     static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    char digits[33];
+    static const char digits[] = "0123456789abcdef";
+    uint8_t nibbles[32];
     size_t n = 0;
 
     if (strlen(text) != sizeof(shape) - 1)
         return 0;
     for (size_t i = 0; text[i]; i++) {
-        if (shape[i] == '-' ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
-            return 0;
-        if (shape[i] == 'x')
-            digits[n++] = text[i];
-    }
-    digits[n] = '\0';
-    for (size_t i = 0; i < 16; i++) {
-        unsigned byte;
+        char c = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
+        const char *digit = shape[i] == '-' ? NULL : strchr(digits, c);
 
-        if (sscanf(digits + 2 * i, "%2x", &byte) != 1)
+        if (shape[i] == '-' ? c != '-' : !digit)
             return 0;
-        out[i] = (uint8_t)byte;
+        if (digit)
+            nibbles[n++] = (uint8_t)(digit - digits);
     }
+    for (size_t i = 0; i < 16; i++)
+        out[i] = (uint8_t)(nibbles[2 * i] << 4 | nibbles[2 * i + 1]);
     return 1;
 }
 
@@ -421,7 +419,7 @@ int fsi_xen_list(struct fsif_toolstack *t, uint32_t backend, fsif_attachment_fn 
     int n = read_numbers(t->xs, XBT_NULL, a.backend, &numbers);
     int listed = 0;
 
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; numbers && i < n; i++) {
         a.number = numbers[i];
         /* It may go meanwhile. */
         if (read_attachment(t->xs, XBT_NULL, &a))
