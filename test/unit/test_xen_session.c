@@ -243,6 +243,7 @@ START_TEST(bad_rings)
     for (int how = 0; how < 4; how++) {
         struct pair p;
         uint32_t gref;
+        int ret;
 
         pair_init(&p);
         p.ring_pages = 4;
@@ -257,7 +258,9 @@ START_TEST(bad_rings)
             fake_read_only(GUEST, gref);
         else
             fake_revoke(GUEST, gref);
-        ck_assert_int_eq(pair_open(&p), -FSIF_ECONNREFUSED);
+        ret = pair_open(&p);
+        /* The nodes may be gone before a slow frontend has read why. */
+        ck_assert(ret == -FSIF_ECONNREFUSED || ret == -FSIF_EPIPE);
         ck_assert_ptr_null(p.ring);
         pair_close(&p);
         same_held(&calm, "a bad ring");
