@@ -12,6 +12,9 @@
 #include "supervisor.h"
 #include "workers.h"
 
+/* A longer source is cut: the other keys must fit beside it. */
+#define SHOWN_SOURCE_MAX 1200u
+
 struct request {
     struct fsi_supervisor *sv;
     const struct fsif_dict *in;
@@ -65,10 +68,11 @@ static void put_export(const struct request *rq, const struct fsi_export *e)
 
     (void)fsif_dict_put(out, "export", e->name);
     (void)fsif_dict_put(out, "store", e->store);
-    if (len > FSI_ADMIN_BYTES_MAX)
-        len = FSI_ADMIN_BYTES_MAX;
+    if (len > SHOWN_SOURCE_MAX)
+        len = SHOWN_SOURCE_MAX;
     (void)fsi_message_put_bytes(out, "source", e->source, len);
     (void)fsif_dict_put_u32(out, "read-only", e->read_only);
+    fsi_admin_put(out, "strip-prefix", e->strip_prefix);
     (void)fsif_dict_put_u32(out, "setid", e->setid);
     (void)fsif_dict_put_u32(out, "xdev", e->xdev);
     put_map(e, out);

@@ -252,8 +252,9 @@ int fsi_options_finish(struct fsi_options *o, struct fsi_error *err)
     if (!o->nlisten)
         return fsi_fail(err, -FSIF_EINVAL, "no address to listen at: give one with -l");
     /* With a control socket of its own a daemon may begin with nothing. */
-    if (!o->nexports && !o->control)
+    if (!o->nexports && (!o->control || !strcmp(o->control, "none")))
         return fsi_fail(err, -FSIF_EINVAL, "nothing to serve: give an export with -e");
-    qsort(o->exports, o->nexports, sizeof(*o->exports), by_name);
+    if (o->nexports)
+        qsort(o->exports, o->nexports, sizeof(*o->exports), by_name);
     return 0;
 }

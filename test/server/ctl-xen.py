@@ -147,6 +147,8 @@ def names(folder):
         before = host.nodes()
         for domain in "9", "web", "00", "32752", "4294967296", "":
             host.ctl("attach", domain, "data", code=1, says="no domain")
+        host.ctl("allow", "9", "data", code=1, says="no domain '9'")
+        host.ctl("deny", "9", "data", code=1, says="no entry for domain:9")
         host.ctl("attach", "3", "nosuch", code=1, says="no export 'nosuch'")
         host.ctl("attach", "3", "data", "handles=0", code=2)
         host.ctl("--backend", "9", "attach", "3", "data", code=1, says="no domain '9'")

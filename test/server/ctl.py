@@ -55,6 +55,24 @@ def names_with_commas(folder):
         works(daemon.socket, "odd")
 
 
+def long_names(folder):
+    """Everything that is shown of an export is there, however long its source is."""
+    path = folder + "".join("/" + c * 250 for c in "abcde")
+    os.makedirs(path)
+    with Controlled(folder, "-e", "a=memory:") as daemon:
+        daemon.ctl("export", "add", "n" * 63 + "=" + path + ",strip-prefix=/" + "s" * 250 +
+                   ",map=daemon,handles=65536,ro")
+        shown = daemon.exports()["n" * 63]
+        assert path.startswith(shown["source"]) and len(shown["source"]) == 1200
+        assert shown["allowed"] == 1 and shown["sessions"] == 0
+        detail = daemon.json("show", "n" * 63)["export"]
+        assert detail["handles"] == 65536 and len(detail["strip_prefix"]) >= 250, detail
+        daemon.ctl("export", "add", "o=" + folder + "/o" * 2000, code=2)
+        os.makedirs(path + "/" + "f" * 250 + "/" + "g" * 250)
+        daemon.ctl("export", "add", "p=" + path + "/" + "f" * 250 + "/" + "g" * 250, code=2,
+                   says="longer than 1600")
+
+
 def removed_in_use(folder):
     """A session of a removed export ends; the others live, and its last request is answered."""
     with Controlled(folder, "-e", "a=memory:", "-e", "b=memory:") as daemon:
@@ -269,5 +287,5 @@ def usage(folder):
     assert done.returncode == 1, done
 
 
-main([comes_and_goes, names_with_commas, removed_in_use, bad_exports, allowed_users, denied_in_use,
+main([comes_and_goes, names_with_commas, long_names, removed_in_use, bad_exports, allowed_users, denied_in_use,
       subjects, sessions, hangs_at_its_end, restart, two_daemons, bad_places, usage])

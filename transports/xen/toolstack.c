@@ -8,6 +8,7 @@
  * whom it likes; everything else belongs to the backend's domain.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,9 +80,15 @@ static void describe(struct fsif_toolstack *t, uint32_t domid, struct fsif_domai
     fsi_xen_read_uuid(t->xs, domid, out->uuid);
 }
 
+/* Return: 0 it lives; -FSIF_ENOENT; -FSIF_EACCES this domain is not told */
 static int is_there(struct fsif_toolstack *t, uint32_t domid)
 {
-    return domid < XEN_DOMAINS && xs_is_domain_introduced(t->xs, domid);
+    if (domid >= XEN_DOMAINS)
+        return -FSIF_ENOENT;
+    errno = 0;
+    if (xs_is_domain_introduced(t->xs, domid))
+        return 0;
+    return errno ? fsi_xen_error() : -FSIF_ENOENT;
 }
 
 /* 8-4-4-4-12 digits of either case. Return: 1 or 0 */
@@ -128,7 +135,7 @@ static int search(struct fsif_toolstack *t, const char *name, struct fsif_domain
         describe(t, domid, &d);
         if (by_uuid ? memcmp(d.uuid, uuid, sizeof(uuid)) != 0 : strcmp(d.name, name) != 0)
             continue;
-        if (!is_there(t, domid))
+        if (is_there(t, domid))
             continue;
         ret = ret ? 0 : -FSIF_EEXIST;
         *out = d;
@@ -140,15 +147,16 @@ static int search(struct fsif_toolstack *t, const char *name, struct fsif_domain
 int fsi_xen_resolve(struct fsif_toolstack *t, const char *domain, struct fsif_domain *out)
 {
     uint32_t domid;
+    int ret;
 
     if (!*domain)
         return -FSIF_ENOENT;
     if (!fsi_xen_number(domain, UINT32_MAX, &domid))
         return search(t, domain, out);
-    if (!is_there(t, domid))
-        return -FSIF_ENOENT;
-    describe(t, domid, out);
-    return 0;
+    ret = is_there(t, domid);
+    if (!ret)
+        describe(t, domid, out);
+    return ret;
 }
 
 /* --- attachments -------------------------------------------------------------------------------
@@ -378,9 +386,11 @@ int fsi_xen_attach(struct fsif_toolstack *t, struct fsif_attachment *a)
     if (!fsif_export_name_valid(a->export_name) || a->domid >= XEN_DOMAINS ||
         a->backend >= XEN_DOMAINS)
         return -FSIF_EINVAL;
-    if (!is_there(t, a->domid) || !is_there(t, a->backend))
-        return -FSIF_ENOENT;
-    ret = fsi_xen_transact(t->xs, attach_step, &at);
+    ret = is_there(t, a->domid);
+    if (!ret)
+        ret = is_there(t, a->backend);
+    if (!ret)
+        ret = fsi_xen_transact(t->xs, attach_step, &at);
     return ret ? ret : at.made;
 }
 

@@ -39,8 +39,9 @@ static void domain_subject(const char *domain, uint32_t domid, char out[FSI_SUBJ
         snprintf(out, FSI_SUBJECT_MAX, "domain:%u", domid);
 }
 
-/* uid:USER, gid:GROUP or a domain; names are looked up here, not in the daemon. */
-static int read_subject(struct ctl *ctl, const char *who, char out[FSI_SUBJECT_MAX])
+/* uid:USER, gid:GROUP or a domain; names are looked up here, not in the daemon. @makes: an entry.
+ */
+static int read_subject(struct ctl *ctl, const char *who, int makes, char out[FSI_SUBJECT_MAX])
 {
     struct fsi_error err;
     struct fsif_domain d;
@@ -60,6 +61,10 @@ static int read_subject(struct ctl *ctl, const char *who, char out[FSI_SUBJECT_M
         return 0;
     }
     if (is_id(who)) {
+        /* Another domain will have the id of one that is gone: no entry is made for that one. */
+        if (makes && !ctl_toolstack(ctl, 1) &&
+            ctl->xen->resolve(ctl->toolstack, who, &d) == -FSIF_ENOENT)
+            return ctl_resolve(ctl, who, &d);
         snprintf(out, FSI_SUBJECT_MAX, "domain:%s", who);
         return 0;
     }
@@ -108,7 +113,7 @@ int command_allow(struct ctl *ctl, char **operands, int count)
 
     if (!good_name(operands[1]))
         return CTL_USAGE;
-    if (read_subject(ctl, operands[0], subject))
+    if (read_subject(ctl, operands[0], 1, subject))
         return CTL_FAILED;
     return allow(ctl, operands[1], subject, operands + 2, count - 2) < 0 ? CTL_FAILED : CTL_OK;
 }
@@ -120,7 +125,7 @@ int command_deny(struct ctl *ctl, char **operands, int count)
     (void)count;
     if (!good_name(operands[1]))
         return CTL_USAGE;
-    if (read_subject(ctl, operands[0], subject))
+    if (read_subject(ctl, operands[0], 0, subject))
         return CTL_FAILED;
     return deny(ctl, operands[1], subject, 0) ? CTL_FAILED : CTL_OK;
 }

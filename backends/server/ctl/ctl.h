@@ -110,6 +110,9 @@ void table_time(struct table *t, const char *key, const char *head, uint64_t sec
 /** table_none - a cell of which nothing is known: "-", or null */
 void table_none(struct table *t, const char *key, const char *head);
 
+/** table_free - one that is not printed after all; NULL is ignored */
+void table_free(struct table *t);
+
 /**
  * tables_print - print and free tables: at least one, NULL ends the list
  *

@@ -64,7 +64,8 @@ void table_row(struct table *t)
         size_t room = t->room ? 2 * t->room : 16;
         struct row *rows = ctl_alloc(room * sizeof(*rows));
 
-        memcpy(rows, t->rows, t->n * sizeof(*rows));
+        if (t->n)
+            memcpy(rows, t->rows, t->n * sizeof(*rows));
         free(t->rows);
         t->rows = rows;
         t->room = room;
@@ -133,8 +134,10 @@ void table_none(struct table *t, const char *key, const char *head)
     new_cell(t, key, head, CELL_NONE, "-");
 }
 
-static void table_free(struct table *t)
+void table_free(struct table *t)
 {
+    if (!t)
+        return;
     for (size_t i = 0; i < t->n; i++) {
         for (uint32_t k = 0; k < t->rows[i].n; k++) {
             free(t->rows[i].cells[k].text);

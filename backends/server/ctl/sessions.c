@@ -107,8 +107,11 @@ int command_list(struct ctl *ctl, char **operands, int count)
     } else if (ctl->backend) {
         rc = -1;
     }
-    if (rc)
+    if (rc) {
+        table_free(exports);
+        table_free(attached);
         return CTL_FAILED;
+    }
     return exports ? tables_print(ctl, 1, exports, attached, NULL)
                    : tables_print(ctl, 1, attached, NULL);
 }
@@ -196,17 +199,20 @@ static int list_sessions(struct ctl *ctl, const char *name, struct table *t)
 
 int command_sessions(struct ctl *ctl, char **operands, int count)
 {
-    struct table *t = table_new("sessions");
     struct fsif_dict request;
     struct fsif_dict answer;
+    struct table *t;
 
     if (count) {
         ctl_begin(&request, "export", operands[0]);
         if (ctl_ask(ctl, &request, &answer))
             return CTL_FAILED;
     }
-    if (list_sessions(ctl, count ? operands[0] : NULL, t))
+    t = table_new("sessions");
+    if (list_sessions(ctl, count ? operands[0] : NULL, t)) {
+        table_free(t);
         return CTL_FAILED;
+    }
     return tables_print(ctl, 0, t, NULL);
 }
 
@@ -221,6 +227,10 @@ static void detail_row(struct table *t, const struct fsif_dict *d)
     table_mode(t, ctl_number(d, "read-only"));
     table_text(t, "source", "SOURCE", source);
     table_text(t, "map", "MAP", ctl_text(d, "map", text, sizeof(text)));
+    if (*ctl_text(d, "strip-prefix", text, sizeof(text)))
+        table_text(t, "strip_prefix", "PREFIX", text);
+    else
+        table_none(t, "strip_prefix", "PREFIX");
     table_flag(t, "setid", "SETID", ctl_number(d, "setid"));
     table_flag(t, "xdev", "XDEV", ctl_number(d, "xdev"));
     table_number(t, "handles", "HANDLES", ctl_number(d, "handles"));
@@ -230,9 +240,9 @@ static void detail_row(struct table *t, const struct fsif_dict *d)
 
 int command_show(struct ctl *ctl, char **operands, int count)
 {
-    struct table *detail = table_single("export");
-    struct table *entries = table_new("allowed");
-    struct table *sessions = table_new("sessions");
+    struct table *detail;
+    struct table *entries;
+    struct table *sessions;
     struct fsif_dict request;
     struct fsif_dict answer;
 
@@ -240,10 +250,16 @@ int command_show(struct ctl *ctl, char **operands, int count)
     ctl_begin(&request, "export", operands[0]);
     if (ctl_ask(ctl, &request, &answer))
         return CTL_FAILED;
+    detail = table_single("export");
+    entries = table_new("allowed");
+    sessions = table_new("sessions");
     detail_row(detail, &answer);
-    if (list_entries(ctl, operands[0], entries) || list_sessions(ctl, operands[0], sessions))
-        return CTL_FAILED;
-    return tables_print(ctl, 1, detail, entries, sessions, NULL);
+    if (!list_entries(ctl, operands[0], entries) && !list_sessions(ctl, operands[0], sessions))
+        return tables_print(ctl, 1, detail, entries, sessions, NULL);
+    table_free(detail);
+    table_free(entries);
+    table_free(sessions);
+    return CTL_FAILED;
 }
 
 int command_end(struct ctl *ctl, char **operands, int count)
