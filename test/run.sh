@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 root=$PWD
 build=${FSIF_BUILD_ROOT:-$root/build}
 jobs=$(nproc)
+test_jobs=$((2 * jobs)) # at once: most of them wait for something most of the time
 fuzz_seconds=${FSIF_FUZZ_SECONDS:-60}
 stages="packages dev lint clang asan tsan i386 install xen coverage fuzz mutants-quick mutants"
 log=$build/log
@@ -58,7 +59,7 @@ run_ctest() {
     local preset=$1 file=$log/ctest.$1.log xml=$log/ctest.$1.xml
     shift
     rm -f "$xml"
-    (cd "$build/$preset" && $runner ctest --output-on-failure -j "$jobs" --output-junit "$xml" \
+    (cd "$build/$preset" && $runner ctest --output-on-failure -j "$test_jobs" --output-junit "$xml" \
         --no-tests=error "$@") >"$file" 2>&1
     local rc=$?
     sed -n '/% tests passed/,$p' "$file"

@@ -131,7 +131,7 @@ static unsigned completed;
 
 static struct fsif_frontend_config front_config(struct world *w)
 {
-    static const uint32_t grefs[IDS * CALL_PAGES] = {7, 1, 2, 0, 4, 5, 6, 3};
+    static const uint32_t grefs[IDS * CALL_PAGES] = {0, 1, 2, 3, 4, 5, 6, 7};
 
     return (struct fsif_frontend_config){.size = sizeof(struct fsif_frontend_config),
                                          .dialect = dialect,
