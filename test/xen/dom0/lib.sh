@@ -258,6 +258,63 @@ old_frontend_of() {
     [ "$(ls /tmp/old/data)" = file ]
 }
 
+# old_backend_of DIALECT: our frontend on an old backend: one box for all requests, the frontend told
+# of nodes that are not there yet, -1 for every error, answers in reverse order
+old_backend_of() {
+    guest a
+    id=$(domid a)
+    rm -rf /tmp/oldback
+    mkdir -p /tmp/oldback/d
+    echo hello >/tmp/oldback/d/file
+    node="/local/domain/$id/device/vfs"
+    xenstore-write "$node" ""
+    xenstore-chmod "$node" "n$id" b0
+    old_backend_start --dialect "$1" data /tmp/oldback
+    fsif="fsif -c xen:0 --dialects $1"
+    guest_prints a "$fsif exports" '^data '
+    guest_prints a "$fsif cat data:/d/file" '^hello$'
+    guest_prints a "$fsif ls data:/d" '^file$'
+    # shellcheck disable=SC2016 # what the guest expands
+    guest_run a 'mkdir -p /tmp/t/e && cp /bin/fsif /tmp/t && for i in 1 2 3 4 5; do echo $i >/tmp/t/e/$i; done'
+    guest_run a "$fsif put --verify /tmp/t data:/ && $fsif get --verify data:/t/ /tmp/back" 100
+    guest_run a 'cmp /tmp/t/fsif /tmp/back/fsif && cmp /tmp/t/e/5 /tmp/back/e/5; rm -rf /tmp/t /tmp/back'
+    cmp /tmp/oldback/t/fsif /bin/fsif
+    guest_run a "$fsif mv data:/d/file data:/d/other && $fsif rm data:/d/other && $fsif df data:"
+    [ ! -e /tmp/oldback/d/file ]
+    # It tells no reason.
+    refused a "$fsif cat data:/none" 'gives no reason'
+    # The frontend's nodes are gone with each session; the backend's are its own affair.
+    nothing_below "$node"
+
+    # It tells no dialect either, so a frontend that offers both cannot know which one it speaks.
+    refused a 'fsif -c xen:0 cat data:/t/e/1' 'Protocol error'
+    nothing_below "$node"
+
+    # It is killed: nothing tells, for there is no canary and its nodes stay. A call ends by its limit.
+    guest_begin a "$fsif -t 5 put /lib/x86_64-linux-gnu/libc.so.6 data:/big; $fsif -t 5 cat data:/big >/dev/null"
+    wait_for 20 test -e /tmp/oldback/big || wait_for 5 sh -c 'ls -a /tmp/oldback | grep -q fsif-'
+    kill -9 "$(cat /run/rig/old-backend.pid)"
+    if guest_end a 60; then fail "it did not notice"; fi
+    old_backend_stop
+    xenstore-rm /local/domain/0/backend/vfs
+    note "dialect $1: a tree of $(find /tmp/oldback/t -type f | wc -l) files there and back"
+}
+
+nothing_below() {
+    [ -z "$(xenstore-list "$1")" ] || fail "left: $(xenstore-ls "$1")"
+}
+
+# expect_broken GUEST PATTERN: the one thing that broke in this guest's kernel is a known bug of it.
+# Its console goes into the scenario's log; what comes later is judged as ever.
+expect_broken() {
+    console=/var/log/xen/console/guest-$1.log
+    cat "$console"
+    [ "$(grep -Ec 'kernel BUG|Oops:|BUG:|Kernel panic' "$console")" = 1 ] ||
+        fail "guest $1's kernel broke more than once"
+    grep -Eq "$2" "$console" || fail "guest $1's kernel broke in another way"
+    : >"$console"
+}
+
 # --- ends ------------------------------------------------------------------------------------
 
 scenario_ends() {

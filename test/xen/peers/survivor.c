@@ -114,6 +114,19 @@ static int work(struct held *h, int tell)
         pause();
 }
 
+/* Tell the other side to end, over a mapping of its own. */
+static void end_offer(struct held *h)
+{
+    volatile unsigned char *a;
+
+    h->tab = xengnttab_open(NULL, 0);
+    a = h->tab ? map_page(h, 0) : NULL;
+    if (!a)
+        fatal("a newly opened gntdev does not map");
+    a[AT_ORDER] = ORDER_END;
+    xenevtchn_notify(h->evtchn, h->port);
+}
+
 static void replace(struct held *h)
 {
     volatile unsigned char *a;
@@ -132,15 +145,16 @@ static void replace(struct held *h)
     }
     b = map_page(h, 1);
     finding("another grant can be mapped", b != NULL);
-    if (!a) { /* so that the other side ends */
-        xengnttab_handle *own = xengnttab_open(NULL, 0);
-
-        a = own ? xengnttab_map_grant_ref(own, h->domid, h->ref[0], PROT_READ | PROT_WRITE) : NULL;
-        finding("a newly opened gntdev maps it", a != NULL);
-    }
     if (a)
-        a[AT_ORDER] = ORDER_END;
-    xenevtchn_notify(h->evtchn, h->port);
+        xengnttab_unmap(h->tab, (void *)(uintptr_t)a, 1);
+    if (b)
+        xengnttab_unmap(h->tab, b, 1);
+    while (event_wait(h->evtchn, 0))
+        continue;
+    /* The last that has the file open. */
+    xengnttab_close(h->tab);
+    finding("the event comes when the last holder closes gntdev", event_wait(h->evtchn, 1500));
+    end_offer(h);
 }
 
 static void open_held(struct held *h, evtchn_port_t remote)

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2016 # what a guest expands
-# timeout: 300
+# timeout: 400
 # Figures of an emulated processor mean nothing by themselves: they are told as ratios to an event
 # there and back between the same two domains, without a ring and without xenstore.
 guest a
@@ -38,6 +38,7 @@ ratio() {
     echo "$1 $2" | awk '{ printf "%.2f", $1 / $2 }'
 }
 figure 1
+figure 2
 nothing_left "$id"
 fsifctl detach "$id" data
 backend_stop

@@ -1,0 +1,5 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# timeout: 400
+# Our frontend on a backend of Xen 3.3 to 4.1.
+old_backend_of 2
