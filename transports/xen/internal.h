@@ -63,6 +63,9 @@ int fsi_xen_owned_by(struct xs_handle *xs, xs_transaction_t t, const char *path,
 /** fsi_xen_own_domid - Return: 0; -FSIF_EPROTO */
 int fsi_xen_own_domid(struct xs_handle *xs, uint32_t *out);
 
+/** fsi_xen_parse_uuid - 8-4-4-4-12 digits of either case. Return: 1 or 0 */
+int fsi_xen_parse_uuid(const char *text, uint8_t out[16]);
+
 /** fsi_xen_read_uuid - the toolstack's word on a domain; all zero if there is none that counts */
 void fsi_xen_read_uuid(struct xs_handle *xs, uint32_t domid, uint8_t out[16]);
 

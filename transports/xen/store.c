@@ -129,34 +129,43 @@ static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* "/vm/" and 8-4-4-4-12 digits. The node is dom0's; anything a guest could have written is not
- * believed. */
+int fsi_xen_parse_uuid(const char *text, uint8_t out[16])
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    unsigned digits = 0;
+
+    if (strlen(text) != sizeof(shape) - 1)
+        return 0;
+    memset(out, 0, 16);
+    for (size_t i = 0; text[i]; i++) {
+        int digit = hex_digit(text[i]);
+
+        if (shape[i] == '-' ? text[i] != '-' : digit < 0)
+            return 0;
+        if (shape[i] == '-')
+            continue;
+        out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
+        digits++;
+    }
+    return 1;
+}
+
+/* The node is dom0's; anything a guest could have written is not believed. */
 void fsi_xen_read_uuid(struct xs_handle *xs, uint32_t domid, uint8_t out[16])
 {
     char path[XEN_PATH_MAX];
     char vm[64];
-    uint8_t uuid[16];
-    unsigned n = 0;
 
-    memset(out, 0, sizeof(uuid));
     fsi_xen_path(path, "/local/domain/%u/vm", domid);
     if (fsi_xen_owned_by(xs, XBT_NULL, path, 0) ||
-        fsi_xen_read(xs, XBT_NULL, path, vm, sizeof(vm)) || strncmp(vm, "/vm/", 4) != 0)
-        return;
-    for (const char *p = vm + 4; *p && n < 16; p += 2) {
-        if (*p == '-')
-            p++;
-        int high = hex_digit(p[0]);
-        int low = high < 0 ? -1 : hex_digit(p[1]);
-        if (low < 0)
-            return;
-        uuid[n++] = (uint8_t)(high << 4 | low);
-    }
-    if (n == 16 && strlen(vm) == 4 + 36)
-        memcpy(out, uuid, sizeof(uuid));
+        fsi_xen_read(xs, XBT_NULL, path, vm, sizeof(vm)) || strncmp(vm, "/vm/", 4) != 0 ||
+        !fsi_xen_parse_uuid(vm + 4, out))
+        memset(out, 0, 16);
 }
 
 int fsi_xen_is(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *word)

@@ -91,35 +91,11 @@ static int is_there(struct fsif_toolstack *t, uint32_t domid)
     return errno ? fsi_xen_error() : -FSIF_ENOENT;
 }
 
-/* 8-4-4-4-12 digits of either case. Return: 1 or 0 */
-static int parse_uuid(const char *text, uint8_t out[16])
-{
-    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    static const char digits[] = "0123456789abcdef";
-    uint8_t nibbles[32];
-    size_t n = 0;
-
-    if (strlen(text) != sizeof(shape) - 1)
-        return 0;
-    for (size_t i = 0; text[i]; i++) {
-        char c = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
-        const char *digit = shape[i] == '-' ? NULL : strchr(digits, c);
-
-        if (shape[i] == '-' ? c != '-' : !digit)
-            return 0;
-        if (digit)
-            nibbles[n++] = (uint8_t)(digit - digits);
-    }
-    for (size_t i = 0; i < 16; i++)
-        out[i] = (uint8_t)(nibbles[2 * i] << 4 | nibbles[2 * i + 1]);
-    return 1;
-}
-
 /* Return: 0 the one domain that is meant; -FSIF_ENOENT; -FSIF_EEXIST */
 static int search(struct fsif_toolstack *t, const char *name, struct fsif_domain *out)
 {
     uint8_t uuid[16];
-    int by_uuid = parse_uuid(name, uuid);
+    int by_uuid = fsi_xen_parse_uuid(name, uuid);
     unsigned n = 0;
     char **all = xs_directory(t->xs, XBT_NULL, "/local/domain", &n);
     int ret = -FSIF_ENOENT;
