@@ -226,7 +226,7 @@ static void serve(struct world *w, uint32_t i, struct input *in)
         w->mapped[i] = offer.ring_pages;
         memset(w->rings[i], (int)i, (size_t)offer.ring_pages * FSIF_PAGE_SIZE);
     }
-    planted_bug(ret == 0 && keyed && offer.pages == 66);
+    planted_bug(ret == 0 && keyed);
     choice.status = ret;
     if (fsif_choice_write(&choice, &text) == 0)
         (void)xen->session_answer(s, &text, ret == 0 && !(input_u8(in) & 1));

@@ -18,7 +18,7 @@ listing    400  300
 handshake  200  250
 config     400  225
 moves      500  850
-xen        100  800
+xen         60  800
 "
 [ $# -gt 0 ] || mapfile -t all < <(awk 'NF { print $1 }' <<<"$floors")
 [ $# -gt 0 ] || set -- "${all[@]}"
