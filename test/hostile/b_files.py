@@ -7,8 +7,8 @@ import struct
 import threading
 import time
 
-from attack import (CLOSE, LIST, OPEN, PAGE, READ, REMOVE, SPACE, STAT, SYNC, TRUNCATE, Front,
-                    request)
+from attack import (CLOSE, LIST, MAX_IO, OPEN, PAGE, READ, REMOVE, SLOT, SPACE, STAT, SYNC,
+                    TRUNCATE, Front, request)
 from harness import among, check, equal, row
 
 
@@ -160,7 +160,7 @@ def answer_to(f, slot, page=None):
     f.write_page(1, bytes([FILL]) * PAGE)
     if page:
         f.write_page(1, page)
-    f.write_slot(f.prod, slot)
+    f.write_request(f.prod, slot)
     f.publish(1)
     _, ret, raw = f.get()
     equal(raw[2:8] + raw[16:], bytes(22), "padding of the answer to operation %d" % slot[0])
@@ -221,7 +221,7 @@ def slots_and_pages(f):
                                  (LIST, struct.pack("<II", 1000, 1), b"d\0"),
                                  (READ, struct.pack("<IIQQ", folder, 1, PAGE, 0), b""),
                                  (READ, struct.pack("<IIQQ", 99, 1, PAGE, 0), b""),
-                                 (READ, struct.pack("<IIQQ", secret, 1, PAGE + 1, 0), b""),
+                                 (READ, struct.pack("<IIQQ", secret, 1, MAX_IO + 1, 0), b""),
                                  (STAT, struct.pack("<II", 99, 1), b""),
                                  (TRUNCATE, struct.pack("<IIq", secret, 0, -1), b""),
                                  (SYNC, struct.pack("<I", secret), b""),
@@ -232,4 +232,4 @@ def slots_and_pages(f):
     # ring words and slots beyond what the backend writes
     head = f.read_page(0)
     equal(head[16:64], bytes(48), "the ring's head")
-    equal(head[64 + 64 * 32:], bytes(PAGE - 64 - 64 * 32), "the page behind the ring")
+    equal(head[64 + 64 * SLOT:], bytes(PAGE - 64 - 64 * SLOT), "the page behind the ring")

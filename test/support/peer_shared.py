@@ -160,6 +160,8 @@ def poll(fds, timeout):
 class Shared:
     """The shared memory, the bells and the socket of a session, from either side."""
 
+    slot_size = SLOT  # of dialect 1
+
     def __init__(self, sock):
         self.sock = sock
         self.memory = None
@@ -209,11 +211,11 @@ class Shared:
 
     # Slots and pages
     def slot_at(self, index):
-        return self.ring_page * PAGE + SLOTS_AT + (index % SLOTS) * SLOT
+        return self.ring_page * PAGE + SLOTS_AT + (index % SLOTS) * self.slot_size
 
     def read_slot(self, index):
         at = self.slot_at(index)
-        return bytes(self.memory[at:at + SLOT])
+        return bytes(self.memory[at:at + self.slot_size])
 
     def write_slot(self, index, octets):
         at = self.slot_at(index)
