@@ -245,7 +245,7 @@ old_frontend_of() {
     backend_start -e "data=/tmp/old/data,allow-domain=$a"
     fsifctl attach "$a" data
     # Its patience for the first answer was 100 ms; the emulated processor gets more.
-    old="old-frontend --patience 1000 --dialect $1"
+    old="old-frontend --patience 10000 --dialect $1"
 
     # Every operation, one at a time; then many requests at once, where in dialect 1 one event too
     # early makes the frontend take its own requests for answers.

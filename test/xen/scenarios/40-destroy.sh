@@ -43,8 +43,8 @@ while [ $i -lt "$rounds" ]; do
     v=$(domid $victim)
     fsifctl attach "$uuid" victim
     guest_boot $victim
-    guest_begin $victim 'old-frontend --patience 1000 victim flood 32'
-    wait_for 30 xenstore-exists "/local/domain/$v/data/flood" || fail "no requests in flight"
+    guest_begin $victim 'old-frontend --patience 10000 victim flood 32'
+    wait_for 60 xenstore-exists "/local/domain/$v/data/flood" || fail "no requests in flight"
     [ "$(xenstore-read "/local/domain/$v/data/flood")" = "32 asked, 0 answered" ] ||
         fail "not 32 in flight: $(xenstore-read "/local/domain/$v/data/flood")"
     # shellcheck disable=SC2016
