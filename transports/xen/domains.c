@@ -97,8 +97,8 @@ static void note_attached(struct fsif_listener *l)
 static void note_domain(struct xs_handle *xs, uint32_t own_domid, uint32_t number, void *arg)
 {
     (void)xs;
-    (void)own_domid;
-    fsi_xen_set_put(arg, number, 1);
+    if (number != own_domid)
+        fsi_xen_set_put(arg, number, 1);
 }
 
 static void note_ended(struct fsif_listener *l, uint32_t domid)
@@ -107,12 +107,12 @@ static void note_ended(struct fsif_listener *l, uint32_t domid)
     fsi_xen_set_put(&l->ended, domid, 1);
     fsi_xen_connections_changed(l, domid, NULL);
     watch(l, domid, 0);
+    fsi_xen_sweep_domain(l->xs, l->own_domid, domid);
 }
 
 static void find_ended(struct fsif_listener *l, const struct xen_set *among)
 {
     struct xen_set *set = malloc(sizeof(*set));
-    uint32_t before = l->ended.count;
 
     if (!set)
         return;
@@ -122,8 +122,6 @@ static void find_ended(struct fsif_listener *l, const struct xen_set *among)
         if (fsi_xen_is_gone(l->xs, d))
             note_ended(l, d);
     }
-    if (l->ended.count != before)
-        fsi_xen_sweep(l->xs, l->own_domid);
     free(set);
 }
 

@@ -167,7 +167,8 @@ void fsi_xen_listener_close(struct fsif_listener *l);
 /* --- sweep.c: what is left of others -----------------------------------------------------------
  */
 
-/** fsi_xen_is_gone - Return: 1 if xenstore says that there is no such domain */
+/** fsi_xen_is_gone - Return: 1 if xenstore says that there is no such domain, or will not say to us
+ * (oxenstored tells dom0 only) and its device/vfs is not there; 0 */
 int fsi_xen_is_gone(struct xs_handle *xs, uint32_t domid);
 
 /** fsi_xen_each_number - call @fn for each child of @path whose name is a number up to @max */
@@ -183,6 +184,9 @@ void fsi_xen_open_guests(struct xs_handle *xs, uint32_t own_domid);
 
 /** fsi_xen_sweep - remove what belonged to domains that are gone */
 void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid);
+
+/** fsi_xen_sweep_domain - remove what belonged to one domain */
+void fsi_xen_sweep_domain(struct xs_handle *xs, uint32_t own_domid, uint32_t domid);
 
 /* --- toolstack.c: what makes the nodes ---------------------------------------------------------
  */

@@ -78,14 +78,12 @@ void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue)
 
     if (queue != 0 || s->port < 0)
         return;
-    /* A read would wait, whatever O_NONBLOCK says. */
-    while (fsif_wait_fd(xenevtchn_fd(s->evtchn), POLLIN, 0) > 0) {
+    /* A read would wait, whatever O_NONBLOCK says. One is all there is to take; a storm is not
+     * waited out. */
+    if (fsif_wait_fd(xenevtchn_fd(s->evtchn), POLLIN, 0) > 0) {
         port = xenevtchn_pending(s->evtchn);
-        if (port < 0)
-            break;
-        xenevtchn_unmask(s->evtchn, (evtchn_port_t)port);
-        /* One is all there is to take; a storm is not waited out. */
-        break;
+        if (port >= 0)
+            xenevtchn_unmask(s->evtchn, (evtchn_port_t)port);
     }
     if (canary_died(s) && !atomic_exchange(&s->gone, 1))
         wake_watcher(s);

@@ -9,10 +9,26 @@
 
 #include "internal.h"
 
+static int has_node(struct xs_handle *xs, const char *path)
+{
+    unsigned len;
+    char *value = xs_read(xs, XBT_NULL, path, &len);
+
+    free(value);
+    return value != NULL;
+}
+
 int fsi_xen_is_gone(struct xs_handle *xs, uint32_t domid)
 {
+    char path[XEN_PATH_MAX];
+
     errno = 0;
-    return !xs_is_domain_introduced(xs, domid) && errno == 0;
+    if (xs_is_domain_introduced(xs, domid))
+        return 0;
+    if (errno == 0)
+        return 1;
+    fsi_xen_path(path, "/local/domain/%u/device/vfs", domid);
+    return fsi_xen_error() == -FSIF_EACCES && !has_node(xs, path);
 }
 
 void fsi_xen_each_number(struct xs_handle *xs, uint32_t own_domid, const char *path, uint32_t max,
@@ -63,15 +79,6 @@ static void remove_session(struct xs_handle *xs, uint32_t own_domid, uint32_t id
     }
     p.request.keyed = is_keyed(xs, p.frontend);
     fsi_xen_withdraw(xs, &p);
-}
-
-static int has_node(struct xs_handle *xs, const char *path)
-{
-    unsigned len;
-    char *value = xs_read(xs, XBT_NULL, path, &len);
-
-    free(value);
-    return value != NULL;
 }
 
 /* @again: also if it is there */
@@ -153,13 +160,22 @@ void fsi_xen_open_guests(struct xs_handle *xs, uint32_t own_domid)
 
 /* --- after ------------------------------------------------------------------------------------ */
 
+struct sweeping {
+    uint32_t domid;
+    int any; /* of the domains that are gone, not only @domid */
+};
+
+static int is_swept(struct xs_handle *xs, const struct sweeping *s, uint32_t domid)
+{
+    return s->any ? fsi_xen_is_gone(xs, domid) : domid == s->domid;
+}
+
 static void sweep_requests(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
 {
     char path[XEN_PATH_MAX];
 
-    (void)arg;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u", own_domid, domid);
-    if (fsi_xen_is_gone(xs, domid))
+    if (is_swept(xs, arg, domid))
         fsi_xen_remove(xs, XBT_NULL, path);
 }
 
@@ -168,21 +184,33 @@ static void sweep_export(struct xs_handle *xs, uint32_t own_domid, uint32_t numb
     char path[XEN_PATH_MAX];
     uint32_t domid;
 
-    (void)arg;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u/frontend-id", own_domid, number);
-    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) ||
-        !fsi_xen_is_gone(xs, domid))
+    if (fsi_xen_read_u32(xs, XBT_NULL, path, XEN_DOMAINS - 1, &domid) || !is_swept(xs, arg, domid))
         return;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u", own_domid, number);
     fsi_xen_remove(xs, XBT_NULL, path);
 }
 
-void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid)
+static void sweep(struct xs_handle *xs, uint32_t own_domid, struct sweeping *s)
 {
     char path[XEN_PATH_MAX];
 
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", own_domid);
-    fsi_xen_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests, NULL);
+    fsi_xen_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests, s);
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", own_domid);
-    fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, sweep_export, NULL);
+    fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, sweep_export, s);
+}
+
+void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid)
+{
+    struct sweeping s = {.any = 1};
+
+    sweep(xs, own_domid, &s);
+}
+
+void fsi_xen_sweep_domain(struct xs_handle *xs, uint32_t own_domid, uint32_t domid)
+{
+    struct sweeping s = {.domid = domid};
+
+    sweep(xs, own_domid, &s);
 }
