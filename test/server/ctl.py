@@ -5,7 +5,7 @@ import signal
 import stat
 import subprocess
 from ctllib import FSIFCTL, Controlled
-from testlib import ENOENT, PROGRAM, Daemon, Front, main, skip, wait_until, works
+from testlib import DEADLINE, ENOENT, PROGRAM, Daemon, Front, main, skip, wait_until, works
 
 if not os.path.exists(FSIFCTL):
     skip("fsifctl was not built")
@@ -264,7 +264,8 @@ def bad_places(folder):
     for path in (folder + "/open/control", folder + "/file/control", folder + "/file",
                  folder + "/no/such/control", "control", "", folder + "/" + "x" * 120):
         done = subprocess.run([PROGRAM, "-l", "shm:" + folder + "/t", "-e", "a=memory:",
-                               "--control", path], capture_output=True, text=True)
+                               "--control", path], capture_output=True, text=True,
+                              timeout=DEADLINE)
         assert done.returncode in (1, 2) and "control" in done.stderr, (path, done)
         assert not os.path.exists(folder + "/t")
 

@@ -415,7 +415,7 @@ START_TEST(test_subjects)
                                       "gid:x",     "domain:32752", "uuid:x",    "7",
                                       "frob:1",    "uid:1 ",       "uuid:",     "domain:",
                                       "uid:alice", "Uid:1",        "domain:-1", "uid:01x"};
-    static const char *const good[] = {"uid:0", "gid:4294967294", "domain:32751", "uuid:" UUID_A};
+    static const char *const good[] = {"uid:0", "gid:4294967294", "domain:32751", ("uuid:" UUID_A)};
     struct fsi_allow a;
     char text[FSI_SUBJECT_MAX];
 
