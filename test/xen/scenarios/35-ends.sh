@@ -31,8 +31,8 @@ still_works() {
 }
 
 # The frontend's process is killed: its canary dies.
-begin "timeout -s KILL 4 $long"
-guest_end a 20 && fail "it was not killed"
+begin "timeout -s KILL 12 $long"
+guest_end a 30 && fail "it was not killed"
 nothing_left "$id"
 still_works
 
