@@ -5,10 +5,10 @@
  *
  * Watches are coalesced: an event marks a guest, a connection or a domain and nothing else. What is
  * marked is looked at once for each wake-up, and accept() looks at no more than REQUESTS_AT_ONCE
- * requests of one guest, in turn: a guest that floods us waits for its own turn like the others.
- * Events are taken faster than they can come while we work on what is marked, so that the queue of
- * libxenstore does not grow. `kick` is readable while anything is left to do, so that the caller's
- * loop comes back.
+ * requests of one guest, of GUESTS_AT_ONCE in turn: a guest that floods us waits for its own turn
+ * like the others. Events are taken faster than they can come while we work on what is marked, so
+ * that the queue of libxenstore does not grow. `kick` is readable while anything is left to do, so
+ * that the caller's loop comes back.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,18 +30,12 @@
 
 #define EVENTS_AT_ONCE 8192
 #define REQUESTS_AT_ONCE 16u
+#define GUESTS_AT_ONCE 8
 #ifndef LOCK_NAME
 #define LOCK_NAME "fsif-xen-backend"
 #endif
 
 #define TOKEN_EXPORTS "exports"
-
-struct fsif_peer {
-    struct xen_request request;
-    uint32_t read_only;
-    int sock;         /* the worker's end */
-    uint8_t uuid[16]; /* of the domain; all zero where this domain cannot read it */
-};
 
 static void set_kick(struct fsif_listener *l, int on)
 {
@@ -56,8 +50,7 @@ static void set_kick(struct fsif_listener *l, int on)
 /* --- requests --------------------------------------------------------------------------------- */
 
 /* Returns 1: a peer; 0: refused; a negative FSIF_E*: refused for want of something of ours */
-static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number,
-                        struct fsif_peer **out)
+static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number)
 {
     struct xen_place place = {
         .own_domid = l->own_domid,
@@ -87,12 +80,12 @@ static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number
     p->request = place.request;
     p->read_only = place.read_only;
     fsi_xen_read_uuid(l->xs, domid, p->uuid);
-    *out = p;
+    fsi_xen_peer_queue(l, p);
     return 1;
 }
 
 /* Look at the requests of one guest. Returns as take_request(). */
-static int look_at_guest(struct fsif_listener *l, uint32_t domid, struct fsif_peer **out)
+static int look_at_guest(struct fsif_listener *l, uint32_t domid)
 {
     char base[XEN_PATH_MAX];
     char path[2 * XEN_PATH_MAX];
@@ -107,7 +100,7 @@ static int look_at_guest(struct fsif_listener *l, uint32_t domid, struct fsif_pe
         fsi_xen_set_put(&l->dirty, domid, 0);
     for (unsigned i = 0; names && i < n && i < REQUESTS_AT_ONCE && !ret; i++) {
         if (fsi_xen_number(names[i], UINT32_MAX, &number)) {
-            ret = take_request(l, domid, number, out);
+            ret = take_request(l, domid, number);
             continue;
         }
         snprintf(path, sizeof(path), "%s/%.100s", base, names[i]);
@@ -121,15 +114,20 @@ static int look_at_guest(struct fsif_listener *l, uint32_t domid, struct fsif_pe
     return ret;
 }
 
-static int look_at_requests(struct fsif_listener *l, struct fsif_peer **out)
+/* Old frontends wait 100 ms for an answer, and the caller starts a worker for each peer: so some
+ * are answered before the first is handed out. Returns 0; a negative FSIF_E*. */
+static int look_at_requests(struct fsif_listener *l)
 {
-    uint32_t domid;
+    int ret = 0;
 
-    if (l->draining || !l->dirty.count)
-        return 0;
-    domid = fsi_xen_set_next(&l->dirty, l->turn);
-    l->turn = (domid + 1) % XEN_SET_SIZE;
-    return look_at_guest(l, domid, out);
+    for (int i = 0; i < GUESTS_AT_ONCE && ret >= 0 && l->dirty.count && l->npeers < GUESTS_AT_ONCE;
+         i++) {
+        uint32_t domid = fsi_xen_set_next(&l->dirty, l->turn);
+
+        l->turn = (domid + 1) % XEN_SET_SIZE;
+        ret = look_at_guest(l, domid);
+    }
+    return ret < 0 ? ret : 0;
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -196,12 +194,14 @@ static int take_events(struct fsif_listener *l)
 int fsi_xen_accept(struct fsif_listener *l, struct fsif_peer **out)
 {
     int more = take_events(l);
-    int ret = look_at_requests(l, out);
+    int ret = l->draining ? 0 : look_at_requests(l);
+    struct fsif_peer *p = fsi_xen_peer_next(l);
 
-    set_kick(l, more || (l->dirty.count && !l->draining));
-    if (ret < 0)
-        return ret;
-    return ret > 0 ? 0 : -FSIF_EAGAIN;
+    set_kick(l, more || l->peers || (l->dirty.count && !l->draining));
+    if (!p)
+        return ret < 0 ? ret : -FSIF_EAGAIN;
+    *out = p;
+    return 0;
 }
 
 int fsi_xen_ended(struct fsif_listener *l, uint32_t *domid)
@@ -211,37 +211,6 @@ int fsi_xen_ended(struct fsif_listener *l, uint32_t *domid)
     *domid = fsi_xen_set_next(&l->ended, 0);
     fsi_xen_set_put(&l->ended, *domid, 0);
     return 0;
-}
-
-/* --- peers ------------------------------------------------------------------------------------ */
-
-int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out)
-{
-    memset(out, 0, sizeof(*out));
-    out->kind = FSIF_CREDENTIAL_DOMAIN;
-    out->uid = FSIF_CREDENTIAL_UNKNOWN;
-    out->gid = FSIF_CREDENTIAL_UNKNOWN;
-    out->domid = p->request.domid;
-    out->read_only = p->read_only;
-    memcpy(out->uuid, p->uuid, sizeof(out->uuid));
-    return 0;
-}
-
-int fsi_xen_peer_export(struct fsif_peer *p, int *fds, size_t *nfds, void *blob, size_t *len)
-{
-    if (*nfds < 1 || *len < sizeof(p->request))
-        return -FSIF_EINVAL;
-    fds[0] = p->sock;
-    *nfds = 1;
-    memcpy(blob, &p->request, sizeof(p->request));
-    *len = sizeof(p->request);
-    return 0;
-}
-
-void fsi_xen_peer_close(struct fsif_peer *p)
-{
-    close(p->sock);
-    free(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -356,13 +325,18 @@ int fsi_xen_listener_fd(struct fsif_listener *l)
 /* Requests stay where they are, for the next daemon; sessions end as their workers do. */
 void fsi_xen_listener_drain(struct fsif_listener *l)
 {
+    struct fsif_peer *p;
+
     l->draining = 1;
+    while ((p = fsi_xen_peer_next(l)) != NULL)
+        fsi_xen_peer_close(p);
 }
 
 void fsi_xen_listener_close(struct fsif_listener *l)
 {
     const int fds[] = {l->lock, l->poll_fd, l->kick, l->timer};
 
+    fsi_xen_listener_drain(l);
     while (l->connections)
         fsi_xen_connection_forget(l, l->connections);
     xs_close(l->xs);

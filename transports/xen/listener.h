@@ -26,6 +26,14 @@ struct connection {
     uint32_t ticks; /* of the timer since the worker is gone */
 };
 
+struct fsif_peer {
+    struct fsif_peer *next; /* answered later than this one, and not handed out yet */
+    struct xen_request request;
+    uint32_t read_only;
+    int sock;         /* the worker's end */
+    uint8_t uuid[16]; /* of the domain; all zero where this domain cannot read it */
+};
+
 struct fsif_listener {
     struct xs_handle *xs;
     uint32_t own_domid;
@@ -45,7 +53,17 @@ struct fsif_listener {
     struct xen_set suspect; /* their device/vfs was removed: do they live? */
     struct xen_set ended;   /* to be told */
     struct connection *connections;
+    struct fsif_peer *peers; /* answered, not handed out yet; oldest first */
+    uint32_t npeers;
 };
+
+/* --- peer.c --- */
+
+/** fsi_xen_peer_queue - keep a peer until it is handed out */
+void fsi_xen_peer_queue(struct fsif_listener *l, struct fsif_peer *p);
+
+/** fsi_xen_peer_next - the oldest of them, or NULL */
+struct fsif_peer *fsi_xen_peer_next(struct fsif_listener *l);
 
 /* --- domains.c -------------------------------------------------------------------------------- */
 
