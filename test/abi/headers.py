@@ -49,8 +49,26 @@ COMMON = [
     ("fsif_wire1_list", "gref", "flist.gref"),
     ("fsif_wire1_chmod", "fd", "fchmod.fd"),
     ("fsif_wire1_chmod", "mode", "fchmod.mode"),
+    ("fsif_wire2_io", "fd", "fread.fd"),
+    ("fsif_wire2_io", "len", "fread.len"),
+    ("fsif_wire2_io", "offset", "fread.offset"),
+    ("fsif_wire2_io", "grefs", "fread.grefs"),
+    ("fsif_wire2_io", "fd", "fwrite.fd"),
+    ("fsif_wire2_io", "len", "fwrite.len"),
+    ("fsif_wire2_io", "offset", "fwrite.offset"),
+    ("fsif_wire2_io", "grefs", "fwrite.grefs"),
 ]
 HEADS = [
+    ("fsif_wire2_request", "type", "fsif_request", "type"),
+    ("fsif_wire2_request", "id", "fsif_request", "id"),
+    ("fsif_wire2_request", "u", "fsif_request", "u"),
+    ("fsif_wire2_response", "id", "fsif_response", "id"),
+    ("fsif_wire2_response", "u.ret", "fsif_response", "u.ret_val"),
+    ("fsif_wire2_response", "u.attr", "fsif_response", "u.fstat"),
+    ("fsif_wire2_attr", "mode", "fsif_stat_response", "stat_mode"),
+    ("fsif_wire2_attr", "ret", "fsif_stat_response", "stat_ret"),
+    ("fsif_wire2_attr", "size", "fsif_stat_response", "stat_size"),
+    ("fsif_wire2_attr", "ctime", "fsif_stat_response", "stat_ctime"),
     ("fsif_wire1_request", "type", "fsif_request", "type"),
     ("fsif_wire1_request", "id", "fsif_request", "id"),
     ("fsif_wire1_request", "u", "fsif_request", "u"),
@@ -104,6 +122,8 @@ def xen_text():
     for struct, member, xen, path in HEADS:
         same("offsetof(struct %s, %s)" % (struct, member), "offsetof(struct %s, %s)" % (xen, path),
              "%s.%s" % (xen, path))
+    # What a ring of that header's own macros has between two slots
+    same("FSIF_WIRE2_SLOT", "sizeof(union fsif_sring_entry)", "stride of slots")
     same("FSIF_WIRE_RING_SLOTS", "offsetof(struct fsif_sring, ring)", "first slot")
     same("FSIF_WIRE1_LIST_COUNT_MASK", "NR_FILES_MASK", "count of a listing")
     same("FSIF_WIRE1_LIST_ERROR_SHIFT", "ERROR_SHIFT", "error of a listing")

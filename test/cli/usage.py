@@ -20,6 +20,8 @@ BAD = [
     (["-t", "99999999999999999999", "exports"], "not a number of seconds"),
     (["-t", "5s", "exports"], "not a number of seconds"),
     (["--nosuch", "exports"], "unknown option"),
+    (["--dialects", "3", "exports"], "no list of dialects"),
+    (["--dialects", "", "exports"], "no list of dialects"),
     (["-c", "noaddress", "exports"], "not an address"),
     (["-c", "shm:", "exports"], "not an address"),
     (["-c", "SHM:/x", "exports"], "not an address"),
