@@ -251,6 +251,8 @@ old_frontend_of() {
     # early makes the frontend take its own requests for answers.
     guest_prints a "$old data check" '^[0-9]+ requests, '
     for n in 2 "$2"; do
+        # It would take the node that named its last session for the answer of this one.
+        nothing_left
         guest_prints a "$old data many $n" "^50 rounds of $n at once, "
         # shellcheck disable=SC2034 # for a scenario's note
         answered=$(sed -n 's/^answered after //p' /run/rig/printed)
