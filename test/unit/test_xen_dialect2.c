@@ -218,6 +218,99 @@ START_TEST(closing_for_ever)
 }
 END_TEST
 
+/* --- refusals --------------------------------------------------------------------------------- */
+
+/* The guest asks with the nodes at @number, and the worker refuses and is gone at once. */
+static void ask_in_vain(unsigned number)
+{
+    const struct fsif_choice choice = {.status = -FSIF_ENOSPC};
+    static const char *const nodes[][2] = {
+        {"ring-size", "1"}, {"ring-ref-0", "8"}, {"event-channel", "1"}, {"state", "ready"}};
+    struct fsif_peer *peer;
+    struct fsif_session *s;
+    struct fsif_dict text;
+    char path[128];
+
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        snprintf(path, sizeof(path), GUEST_VFS "/%u/%s", number, nodes[i][0]);
+        put_text(guest, path, nodes[i][1]);
+    }
+    snprintf(path, sizeof(path), GUEST_VFS "/%u", number);
+    put_text(guest, REQUEST "/frontend", path);
+    peer = take_peer();
+    ck_assert_ptr_nonnull(peer);
+    ck_assert_int_eq(import_peer(peer, &s), 0);
+    ck_assert_int_eq(xen->session_next_offer(s, &text), 0);
+    ck_assert_int_eq(fsif_choice_write(&choice, &text), 0);
+    ck_assert_int_eq(xen->session_answer(s, &text, 0), 0);
+    xen->close(s);
+    end_peer(peer);
+}
+
+/* How many sessions have nodes. */
+static unsigned count_sessions(void)
+{
+    unsigned n = 0;
+    char **names = xs_directory(toolstack, XBT_NULL, VFS, &n);
+
+    ck_assert_ptr_nonnull(names);
+    free(names);
+    return n - 1; /* "exports" */
+}
+
+/* A frontend that is slow finds out why, until it removes its nodes or asks again with them. */
+START_TEST(refused)
+{
+    struct held before;
+    char path[128];
+    unsigned len;
+    char *backend;
+
+    held_now(&before);
+    ask_in_vain(0);
+    ck_assert(state_is("closed"));
+    backend = xs_read(toolstack, XBT_NULL, I "/backend", &len);
+    ck_assert_ptr_nonnull(backend);
+    snprintf(path, sizeof(path), "%.100s/status", backend);
+    free(backend);
+    ck_assert(value_is(path, "28"));
+    ask_in_vain(0);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(value_is(path, NULL));
+    ck_assert(state_is("closed"));
+    ck_assert_uint_eq(count_sessions(), 1);
+    xs_rm(guest, XBT_NULL, I);
+    ck_assert_ptr_null(take_peer());
+    ck_assert(state_is(NULL));
+    same_held(&before, "a refusal");
+}
+END_TEST
+
+/* One that never looks is not waited for, however often others ask meanwhile. */
+START_TEST(refused_for_ever)
+{
+    ask_in_vain(0);
+    ck_assert(state_is("closed"));
+    for (int i = 0; i < 100 && !state_is(NULL); i++) {
+        ask_in_vain(1);
+        (void)fsif_wait_fd(xen->listener_fd(listener), POLLIN, 500);
+        ck_assert_ptr_null(take_peer());
+    }
+    ck_assert(state_is(NULL));
+}
+END_TEST
+
+START_TEST(refused_many)
+{
+    for (unsigned i = 0; i < 40; i++)
+        ask_in_vain(i);
+    ck_assert_uint_eq(count_sessions(), 16);
+    fake_destroy(GUEST);
+    ck_assert_ptr_null(take_peer());
+    ck_assert_uint_eq(count_sessions(), 0);
+}
+END_TEST
+
 /* --- the listener ----------------------------------------------------------------------------- */
 
 START_TEST(drains)
@@ -314,6 +407,9 @@ int main(void)
     tcase_add_loop_test(tc, session, 0, sizeof(sessions) / sizeof(sessions[0]));
     tcase_add_test(tc, closing_and_closed);
     tcase_add_test(tc, closing_for_ever);
+    tcase_add_test(tc, refused);
+    tcase_add_test(tc, refused_for_ever);
+    tcase_add_test(tc, refused_many);
     tcase_add_test(tc, drains);
     tcase_add_test(tc, domains_end);
     tcase_add_test(tc, open_requests);

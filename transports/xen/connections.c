@@ -9,11 +9,16 @@
  *         the end of its socket
  *   any --the worker closes its socket, or never started--> nodes withdrawn, forgotten
  *
- * An old dialect-2 frontend that wrote "closing" waits to see "closing" and then "closed" in the
- * backend's state. Its connection lingers without a worker:
+ * Two kinds of connection linger without a worker, because a frontend is still to read their nodes:
+ * one that was refused, and that of an old dialect-2 frontend that wrote "closing" and waits to see
+ * "closing" and then "closed" in the backend's state:
  *
+ *   [answered, closed] --worker gone--> [lingering, refused]
  *   [told, state closing] --worker gone--> [lingering] --frontend went on, or GRACE ticks--> state
- *   closed --frontend's nodes are gone, or LINGER ticks--> forgotten
+ *   closed
+ *   [lingering] --frontend's nodes are gone or another session's, or LINGER ticks--> forgotten
+ *
+ * No more than LINGER_MAX of one guest do: their nodes count against a driver domain's quota.
  *
  * Invariant: the nodes of M are there exactly as long as the connection is on the list.
  */
@@ -33,6 +38,7 @@
 #define TICK_SECONDS 1
 #define GRACE_TICKS 3u
 #define LINGER_TICKS 10u
+#define LINGER_MAX 16u
 
 int fsi_xen_add_fd(struct fsif_listener *l, int fd, struct connection *c)
 {
@@ -45,6 +51,10 @@ static void set_timer(struct fsif_listener *l, int on)
 {
     struct itimerspec spec = {{TICK_SECONDS, 0}, {TICK_SECONDS, 0}};
 
+    /* One that runs is not set back, or whoever keeps coming would stop it. */
+    if (l->timer_runs == on)
+        return;
+    l->timer_runs = on;
     if (!on)
         memset(&spec, 0, sizeof(spec));
     timerfd_settime(l->timer, 0, &spec, NULL);
@@ -75,8 +85,10 @@ static void tell_worker(struct connection *c)
 static void end_older(struct fsif_listener *l, const struct connection *newer)
 {
     for (struct connection *c = l->connections; c; c = c->next) {
-        if (c != newer && strcmp(c->place.frontend, newer->place.frontend) == 0)
-            tell_worker(c);
+        if (c == newer || strcmp(c->place.frontend, newer->place.frontend) != 0)
+            continue;
+        tell_worker(c);
+        c->changed = 1;
     }
 }
 
@@ -153,10 +165,17 @@ static void say_closed(struct fsif_listener *l, struct connection *c)
 static void look_at_lingering(struct fsif_listener *l, struct connection *c, int readable,
                               const char *state)
 {
-    if (!readable || strcmp(state, "ready") == 0 || c->ticks >= LINGER_TICKS) {
+    int over = !readable || c->ticks >= LINGER_TICKS;
+
+    if (!over)
+        over = c->refused ? !fsi_xen_is_named(l->xs, XBT_NULL, &c->place)
+                          : strcmp(state, "ready") == 0;
+    if (over) {
         fsi_xen_connection_forget(l, c);
         return;
     }
+    if (c->refused)
+        return;
     if (strcmp(state, "closing") != 0 || c->ticks >= GRACE_TICKS)
         say_closed(l, c);
 }
@@ -176,7 +195,7 @@ static void look(struct fsif_listener *l, struct connection *c)
     }
     if (!readable || strcmp(state, "ready") != 0 || !is_attached(l, c))
         tell_worker(c);
-    if (readable && !c->closing && strcmp(state, "closing") == 0 &&
+    if (readable && !c->closing && !c->refused && strcmp(state, "closing") == 0 &&
         (c->place.request.dialects & FSIF_DIALECT_BIT(2)))
         c->closing = fsi_xen_publish_state(l->xs, &c->place, "closing") == 0;
 }
@@ -194,9 +213,19 @@ void fsi_xen_connections_look(struct fsif_listener *l)
 
 /* --- the worker ------------------------------------------------------------------------------- */
 
+static unsigned count_lingering(const struct fsif_listener *l, uint32_t domid)
+{
+    unsigned n = 0;
+
+    for (const struct connection *c = l->connections; c; c = c->next)
+        n += c->sock < 0 && c->place.domid == domid;
+    return n;
+}
+
 static void worker_gone(struct fsif_listener *l, struct connection *c)
 {
-    if (!c->closing || l->draining) {
+    if ((!c->closing && !c->refused) || l->draining ||
+        count_lingering(l, c->place.domid) >= LINGER_MAX) {
         fsi_xen_connection_forget(l, c);
         return;
     }
@@ -211,6 +240,7 @@ void fsi_xen_connection_event(struct fsif_listener *l, struct connection *c)
 {
     char text[FSIF_DICT_MAX];
     struct fsif_dict answer;
+    uint32_t status;
     ssize_t n;
 
     do {
@@ -228,6 +258,8 @@ void fsi_xen_connection_event(struct fsif_listener *l, struct connection *c)
     if (c->answered || fsif_dict_parse(&answer, text, (size_t)n) ||
         fsi_xen_publish(l->xs, &c->place, &answer))
         tell_worker(c);
+    else
+        c->refused = !fsif_dict_get_u32(&answer, "status", 1, FSIF_MAX_ERRNO, &status);
     c->answered = 1;
 }
 

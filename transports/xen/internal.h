@@ -149,6 +149,9 @@ int fsi_xen_publish(struct xs_handle *xs, const struct xen_place *place,
 /** fsi_xen_publish_state - write M/state only. Return: 0 or a negative FSIF_E* */
 int fsi_xen_publish_state(struct xs_handle *xs, const struct xen_place *place, const char *state);
 
+/** fsi_xen_is_named - whether the frontend's nodes name this session's still. Return: 1 or 0 */
+int fsi_xen_is_named(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *place);
+
 /** fsi_xen_withdraw - remove the session's nodes, if they are still those of this session */
 void fsi_xen_withdraw(struct xs_handle *xs, const struct xen_place *place);
 

@@ -21,6 +21,7 @@ struct connection {
     int changed;    /* what it depends on may have: look */
     int answered;   /* the worker's answer was published */
     int told;       /* the worker knows that it is over */
+    int refused;    /* it answered that there is no session, and why */
     int closing;    /* "closing" was written for a frontend that waits to see it */
     int closed;     /* "closed" too */
     uint32_t ticks; /* of the timer since the worker is gone */
@@ -43,7 +44,8 @@ struct fsif_listener {
     int lock;     /* held while we listen */
     int poll_fd;
     int kick;
-    int timer;              /* runs while a connection lingers */
+    int timer; /* runs while a connection lingers */
+    int timer_runs;
     int exports_changed;    /* something was attached or detached */
     int domains_changed;    /* a domain came or went */
     uint32_t turn;          /* the domain after the one that was looked at last */

@@ -118,15 +118,23 @@ int fsi_xen_publish_state(struct xs_handle *xs, const struct xen_place *place, c
 /* --- the end -----------------------------------------------------------------------------------
  */
 
+int fsi_xen_is_named(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *p)
+{
+    char path[XEN_PATH_MAX];
+    char now[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "%s/backend", p->frontend);
+    return fsi_xen_read(xs, t, path, now, sizeof(now)) == 0 && strcmp(now, p->backend) == 0;
+}
+
 static int withdraw_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
 {
     const struct xen_place *p = arg;
     char path[XEN_PATH_MAX];
-    char now[XEN_PATH_MAX];
 
     /* By now the frontend's nodes may be those of its next session, or of nobody. */
     fsi_xen_path(path, "%s/backend", p->frontend);
-    if (fsi_xen_read(xs, t, path, now, sizeof(now)) == 0 && strcmp(now, p->backend) == 0)
+    if (fsi_xen_is_named(xs, t, p))
         fsi_xen_remove(xs, t, p->request.keyed ? p->frontend : path);
     return fsi_xen_remove(xs, t, p->backend);
 }
