@@ -335,6 +335,19 @@ START_TEST(guest_destroyed)
 }
 END_TEST
 
+/* One for each domain, and no name that others could take before. */
+START_TEST(one_listener)
+{
+    struct fsif_listener *second = NULL;
+
+    xen_listen();
+    ck_assert_int_eq(xen->listen("all", &second), -FSIF_EBUSY);
+    ck_assert_ptr_null(second);
+    xen_unlisten();
+    xen_listen();
+}
+END_TEST
+
 START_TEST(supervisor_ends)
 {
     struct pair p;
@@ -434,6 +447,7 @@ int main(void)
     tcase_add_test(c, frontend_killed);
     tcase_add_test(c, worker_killed);
     tcase_add_test(c, guest_destroyed);
+    tcase_add_test(c, one_listener);
     tcase_add_test(c, supervisor_ends);
     tcase_add_test(c, detached);
     tcase_add_test(c, transactions_conflict);

@@ -12,16 +12,15 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stddef.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <fsif/host.h>
@@ -31,8 +30,8 @@
 #define EVENTS_AT_ONCE 8192
 #define REQUESTS_AT_ONCE 16u
 #define GUESTS_AT_ONCE 8
-#ifndef LOCK_NAME
-#define LOCK_NAME "fsif-xen-backend"
+#ifndef LOCK_FILE
+#define LOCK_FILE "/dev/xen/gntdev"
 #endif
 
 #define TOKEN_EXPORTS "exports"
@@ -215,23 +214,20 @@ int fsi_xen_ended(struct fsif_listener *l, uint32_t *domid)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-/* One backend for each domain: an abstract socket is gone with its process, whatever happens. */
+/* One backend for each domain. The lock is gone with its process, whatever happens, and is on a
+ * file that nobody may open who could not be a backend: an ordinary user cannot keep us out. */
 static int take_lock(void)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = open(LOCK_FILE, O_RDONLY | O_CLOEXEC);
     int ret;
 
     if (fd < 0)
-        return fsi_xen_error();
-    memcpy(a.sun_path + 1, LOCK_NAME, sizeof(LOCK_NAME) - 1);
-    if (bind(fd, (const struct sockaddr *)&a,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(LOCK_NAME)))) {
-        ret = errno == EADDRINUSE ? -FSIF_EBUSY : fsi_xen_error();
-        close(fd);
-        return ret;
-    }
-    return fd;
+        return errno == ENOENT || errno == ENXIO ? -FSIF_ENODEV : fsi_xen_error();
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    ret = errno == EWOULDBLOCK ? -FSIF_EBUSY : fsi_xen_error();
+    close(fd);
+    return ret;
 }
 
 static int make_poll(struct fsif_listener *l)
