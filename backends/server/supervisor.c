@@ -108,10 +108,10 @@ static void on_peer(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
         int rc = l->transport->accept(l->listener, &peer);
 
-        if (rc == -FSIF_EAGAIN) {
-            take_ended(l);
+        /* Before the peer is looked at: its domain may have the id of one that ended. */
+        take_ended(l);
+        if (rc == -FSIF_EAGAIN)
             return;
-        }
         if (rc) {
             fsif_log_limited(&sv->fault_log, FSIF_LOG_ERROR, "accept-failed", "address", l->address,
                              "reason", fsif_strerror(rc), (const char *)NULL);
@@ -123,7 +123,6 @@ static void on_peer(uv_poll_t *poll, int status, int events)
         }
         fsi_workers_start(sv, l, peer);
     }
-    take_ended(l);
 }
 
 static int open_listener(struct fsi_supervisor *sv, struct fsi_listener *l, const char *address,
