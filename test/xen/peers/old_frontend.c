@@ -15,7 +15,8 @@ static void usage(void)
     die("usage: old-frontend [--dialect 1|2] [--backend DOMID] [--import I] [--forge-ref GREF] "
         "[--forge-size N]\n"
         "                    [--patience MS] EXPORT [check | many N | storm S | hold S | cat "
-        "NAME | flood N]");
+        "NAME | flood N |\n"
+        "                    steal HANDLE]");
 }
 
 int main(int argc, char **argv)

@@ -221,11 +221,13 @@ static int test_storm(struct old_front *f, const char *argument)
     return test_check(f, NULL);
 }
 
-/* Stay mounted for @argument seconds, with a request now and then. */
+/* Stay mounted for @argument seconds with a file open, and a request now and then. */
 static int test_hold(struct old_front *f, const char *argument)
 {
     uint64_t end = now_ms() + 1000u * strtoul(argument ? argument : "10", NULL, 10);
+    int64_t fd = old_open(f, "file");
 
+    xs_put(f->xs, XBT_NULL, "data/handle", "%lld", (long long)fd);
     while (now_ms() < end) {
         EQ(old_space(f, "/") > 0, 1);
         event_wait(f->evtchn, 200);
@@ -254,6 +256,22 @@ static int test_flood(struct old_front *f, const char *argument)
     return failures != 0;
 }
 
+/* Handles that this session has not opened, the other guest's @argument among them. */
+static int test_steal(struct old_front *f, const char *argument)
+{
+    int64_t theirs = argument ? strtol(argument, NULL, 10) : 0;
+    struct old_stat st;
+    char buf[16];
+
+    for (int64_t fd = theirs > 50 ? theirs - 50 : 0; fd < theirs + 50; fd++) {
+        EQ(old_read(f, fd, buf, sizeof(buf), 0), -1);
+        EQ(old_write(f, fd, "x", 1, 0), -1);
+        EQ(old_stat(f, fd, &st), -1);
+        EQ(old_close(f, fd), -1);
+    }
+    return failures != 0;
+}
+
 static int test_cat(struct old_front *f, const char *argument)
 {
     char buf[PAGE];
@@ -276,8 +294,8 @@ int run_test(struct old_front *f, const char *test, const char *argument)
         const char *name;
         int (*run)(struct old_front *f, const char *argument);
     } tests[] = {
-        {"check", test_check}, {"many", test_many}, {"storm", test_storm},
-        {"hold", test_hold},   {"cat", test_cat},   {"flood", test_flood},
+        {"check", test_check}, {"many", test_many},   {"storm", test_storm}, {"hold", test_hold},
+        {"cat", test_cat},     {"flood", test_flood}, {"steal", test_steal},
     };
 
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {

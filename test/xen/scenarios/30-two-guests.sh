@@ -79,10 +79,21 @@ for ref in 8 999999 4294967295; do
     guest_run b 'xenstore-rm device/vfs/7'
 done
 
+# Handles: a has one open, b tries it and those around it in a session of its own.
+old='old-frontend --patience 10000'
+guest_begin a "$old --import 5 a hold 20"
+wait_for 30 xenstore-exists "/local/domain/$a/data/handle" || fail "a has no handle"
+handle=$(xenstore-read "/local/domain/$a/data/handle")
+[ "$handle" -ge 0 ]
+guest_run b "$old --import 5 b steal $handle; c=\$?; xenstore-rm device/vfs/5; exit \$c"
+guest_end a 60
+guest_run a 'xenstore-rm device/vfs/5'
+xenstore-rm "/local/domain/$a/data/handle"
+
 # Nobody was hurt.
 guest_prints a 'fsif -c xen:0 cat a:/file' '^of a$'
 guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
-note "names, nodes, 7 forged requests and 3 forged rings: all refused, neither guest was hurt"
+note "names, nodes, 7 forged requests, 3 forged rings, another's handle: all refused, neither guest was hurt"
 nothing_left "$a" "$b"
 for e in a shared; do fsifctl detach "$a" $e; done
 for e in b shared; do fsifctl detach "$b" $e; done
