@@ -242,7 +242,7 @@ old_frontend_of() {
     rm -rf /tmp/old
     mkdir -p /tmp/old/data /tmp/old/b
     echo hello >/tmp/old/data/file
-    backend_start -e "data=/tmp/old/data,allow-domain=$a"
+    backend_start -e "data=/tmp/old/data,allow-domain=$a,strip-prefix=/tmp/old/data"
     fsifctl attach "$a" data
     # Its patience for the first answer was 100 ms; the emulated processor gets more.
     old="old-frontend --patience 10000 --dialect $1"
