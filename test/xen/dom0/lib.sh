@@ -235,6 +235,12 @@ conformance_of() {
     backend_stop
 }
 
+# old_nodes_gone: an old frontend leaves its nodes; without them its session ends
+old_nodes_gone() {
+    guest_run a 'xenstore-rm device/vfs/0'
+    nothing_left "$a"
+}
+
 # old_frontend_of DIALECT MANY: an old frontend in guest a, with its defects
 old_frontend_of() {
     guest a
@@ -252,7 +258,7 @@ old_frontend_of() {
     guest_prints a "$old data check" '^[0-9]+ requests, '
     for n in 2 "$2"; do
         # It would take the node that named its last session for the answer of this one.
-        nothing_left
+        old_nodes_gone
         guest_prints a "$old data many $n" "^50 rounds of $n at once, "
         # shellcheck disable=SC2034 # for a scenario's note
         answered=$(sed -n 's/^answered after //p' /run/rig/printed)
