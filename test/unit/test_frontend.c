@@ -334,7 +334,10 @@ END_TEST
 /* A submitter that is stopped before its slot is ready: no other caller waits inside submit. */
 START_TEST(stalled_submitter)
 {
-    struct fsif_wire1_request rq = {.type = FSIF_WIRE_SYNC, .id = 63};
+    union {
+        struct fsif_wire1_request rq;
+        uint8_t bytes[FSI_SLOT_MAX];
+    } slot = {.rq = {.type = FSIF_WIRE_SYNC, .id = 63}};
     struct fsi_frontend_view v;
     uint32_t index;
 
@@ -345,11 +348,11 @@ START_TEST(stalled_submitter)
         call_init(&t[i], FSIF_OP_SYNC);
         ck_assert_int_eq(fsif_frontend_submit(&b.fe, &t[i].call), 0);
     }
-    ck_assert_int_eq(back_take(&b, &rq), 0);
-    fsi_producer_ready(&v.requests, v.ready, index, &rq);
+    ck_assert_int_eq(back_take(&b, &slot.rq), 0);
+    fsi_producer_ready(&v.requests, v.ready, index, &slot);
     fsi_frontend_publish(&b.fe, &v);
     for (int i = 0; i < 21; i++)
-        ck_assert_int_eq(back_take(&b, &rq), 1);
+        ck_assert_int_eq(back_take(&b, &slot.rq), 1);
     back_end(&b);
 }
 END_TEST
