@@ -71,17 +71,20 @@ spoof b "$vfs/exports/requests/$b/99/frontend" "/local/domain/$b/device/vfs/7"
 spoof b "$vfs/exports/requests/$b/x/frontend" "/local/domain/$b/device/vfs/7"
 
 # Grants that are not there, or are the other guest's: the session does not start.
+is_closed() {
+    [ "$(xenstore-read "$(xenstore-read "/local/domain/$b/device/vfs/7/backend")/state")" = closed ]
+}
 for ref in 8 999999 4294967295; do
     guest_run b "d=device/vfs/7; xenstore-write \$d/ring-ref $ref \$d/event-channel 3 \$d/state ready
-        xenstore-write $vfs/exports/requests/$b/$eb/frontend /local/domain/$b/device/vfs/7
-        n=0; while [ \$n -lt 50 ] && ! xenstore-exists device/vfs/7/backend; do n=\$((n + 1)); sleep 0.1; done"
-    nothing_left
+        xenstore-write $vfs/exports/requests/$b/$eb/frontend /local/domain/$b/device/vfs/7"
+    wait_for 15 is_closed || fail "ring $ref was not refused"
     guest_run b 'xenstore-rm device/vfs/7'
+    nothing_left
 done
 
 # Handles: a has one open, b tries it and those around it in a session of its own.
 old='old-frontend --patience 10000'
-guest_begin a "$old --import 5 a hold 20"
+guest_begin a "$old --import 5 a hold 10"
 wait_for 30 xenstore-exists "/local/domain/$a/data/handle" || fail "a has no handle"
 handle=$(xenstore-read "/local/domain/$a/data/handle")
 [ "$handle" -ge 0 ]
