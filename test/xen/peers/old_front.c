@@ -133,7 +133,8 @@ static void wait_backend(struct old_front *f)
     printf("answered after %llu ms\n", (unsigned long long)(now_ms() - begin));
 }
 
-/* An unreadable node is "ready", to the old ones. */
+/* An unreadable node is "ready", to the old ones. A new session must never show it one; the nodes
+ * of a session before it, on the same frontend's nodes, may go at any moment. */
 static void wait_ready(struct old_front *f)
 {
     char path[2 * PATH_SIZE];
@@ -148,9 +149,21 @@ static void wait_ready(struct old_front *f)
         if (!xs_wait(f->xs, 20000))
             die("the backend is not ready after 20 s");
     }
-    if (!state)
+    if (!state && !f->stale)
         die("the backend's state is unreadable, which old frontends took for ready");
     xs_unwatch(f->xs, path, "state");
+}
+
+/* Whether the nodes still name a session before this one whose state can be read. */
+static int before_lives(struct old_front *f)
+{
+    char m[PATH_SIZE];
+    const char *named = xs_get(f->xs, "%s/backend", f->frontend);
+
+    if (!named)
+        return 0;
+    snprintf(m, sizeof(m), "%s", named);
+    return xs_get(f->xs, "%s/state", m) != NULL;
 }
 
 void front_mount(struct old_front *f)
@@ -163,6 +176,7 @@ void front_mount(struct old_front *f)
     if (number < 0)
         die("there is no export %s", f->export_name);
     snprintf(f->frontend, sizeof(f->frontend), "/local/domain/%u/device/vfs/%u", domid, f->import);
+    f->stale = before_lives(f);
     write_nodes(f);
     snprintf(path, sizeof(path), "/local/domain/%u/backend/vfs/exports/requests/%u/%lld/frontend",
              f->backend, domid, (long long)number);

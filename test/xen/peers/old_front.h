@@ -32,6 +32,7 @@ struct old_front {
     evtchn_port_t port;
     char frontend[PATH_SIZE];
     char m[PATH_SIZE]; /* the backend's nodes */
+    int stale;         /* at first they are those of a session before this one */
 
     struct ring ring;
     uint32_t ring_pages;

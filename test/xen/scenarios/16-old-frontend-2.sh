@@ -31,6 +31,7 @@ for size in 0 3 17 4294967295 x; do
     old_nodes_gone
 done
 guest_prints a "$old data cat file" '^hello$'
+old_nodes_gone
 guest_prints a "$old data storm 3" '^[0-9]+ requests, '
 old_nodes_gone
 note "13 operations, 100 at once, 6 pages each, closed, killed, bad rings, storm; answered after $answered"
