@@ -32,7 +32,8 @@ static void source_text(const struct fsif_dict *d, char *out, size_t size)
     out[used + len] = '\0';
 }
 
-static void export_row(struct table *t, const struct fsif_dict *d)
+/* What each table of exports begins with. */
+static void export_begin(struct table *t, const struct fsif_dict *d)
 {
     char source[FSI_ADMIN_BYTES_MAX + 64];
     char text[VALUE];
@@ -42,6 +43,11 @@ static void export_row(struct table *t, const struct fsif_dict *d)
     table_text(t, "export", "EXPORT", ctl_text(d, "export", text, sizeof(text)));
     table_mode(t, ctl_number(d, "read-only"));
     table_text(t, "source", "SOURCE", source);
+}
+
+static void export_row(struct table *t, const struct fsif_dict *d)
+{
+    export_begin(t, d);
     table_number(t, "allowed", "ALLOWED", ctl_number(d, "allowed"));
     table_number(t, "sessions", "SESSIONS", ctl_number(d, "sessions"));
 }
@@ -218,14 +224,9 @@ int command_sessions(struct ctl *ctl, char **operands, int count)
 
 static void detail_row(struct table *t, const struct fsif_dict *d)
 {
-    char source[FSI_ADMIN_BYTES_MAX + 64];
     char text[VALUE];
 
-    source_text(d, source, sizeof(source));
-    table_row(t);
-    table_text(t, "export", "EXPORT", ctl_text(d, "export", text, sizeof(text)));
-    table_mode(t, ctl_number(d, "read-only"));
-    table_text(t, "source", "SOURCE", source);
+    export_begin(t, d);
     table_text(t, "map", "MAP", ctl_text(d, "map", text, sizeof(text)));
     if (*ctl_text(d, "strip-prefix", text, sizeof(text)))
         table_text(t, "strip_prefix", "PREFIX", text);
