@@ -82,9 +82,9 @@ def start(path, step):
 
 def every_step(folder):
     with Daemon(folder, "-e", "s=slow:20", "-e", "m=memory:") as daemon:
-        works(daemon.socket, "m")
-        wait_until(lambda: not daemon.workers(), "no worker at the start")
         begin = daemon.descriptors()
+        works(daemon.socket, "m")
+        wait_until(lambda: daemon.descriptors() == begin, "nothing is left of the first session")
         for step in STEPS:
             pid = start(daemon.socket, step)
             os.kill(pid, signal.SIGSTOP)
