@@ -55,22 +55,29 @@ struct fsif_session *shm_raw_backend(int *sock)
     return s;
 }
 
-void shm_setup(void)
+void shm_connect(uint32_t pages, uint32_t *numbers, unsigned char **at)
 {
     struct fsif_peer *p;
     void *m;
+
+    ck_assert_int_eq(t->connect(address, 1000, &front), 0);
+    ck_assert_int_eq(fsif_wait_fd(t->listener_fd(listener), POLLIN, 1000), POLLIN);
+    ck_assert_int_eq(t->accept(listener, &p), 0);
+    back = shm_import(p);
+    ck_assert_int_eq(t->share(front, pages, &m, numbers), 0);
+    *at = m;
+}
+
+void shm_setup(void)
+{
+    struct fsif_peer *p;
 
     scratch_make(dir, sizeof(dir));
     scratch_path(address, sizeof(address), dir, "sock");
     fds_before = count_fds();
     ck_assert_int_eq(t->listen(address, &listener), 0);
     ck_assert_int_eq(t->accept(listener, &p), -FSIF_EAGAIN);
-    ck_assert_int_eq(t->connect(address, 1000, &front), 0);
-    ck_assert_int_eq(fsif_wait_fd(t->listener_fd(listener), POLLIN, 1000), POLLIN);
-    ck_assert_int_eq(t->accept(listener, &p), 0);
-    back = shm_import(p);
-    ck_assert_int_eq(t->share(front, PAGES, &m, grefs), 0);
-    mem = m;
+    shm_connect(PAGES, grefs, &mem);
 }
 
 void shm_teardown(void)

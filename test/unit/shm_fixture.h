@@ -23,6 +23,9 @@ void shm_setup(void);
 /** shm_teardown - closes everything; no descriptor may be left */
 void shm_teardown(void);
 
+/** shm_connect - front and back anew, which share @pages pages */
+void shm_connect(uint32_t pages, uint32_t *numbers, unsigned char **at);
+
 /** shm_raw_backend - a session whose frontend is the plain socket @sock, for packets that ours
  * never sends */
 struct fsif_session *shm_raw_backend(int *sock);

@@ -41,6 +41,8 @@ static void *answer_one(void *arg)
     ck_assert_int_eq(t->session_accept_memory(back, &offer, PAGES), 0);
     fsif_dict_init(&answer);
     fsif_dict_put_u32(&answer, "status", 0);
+    if (*bells > 1)
+        fsif_dict_put_u32(&answer, "queues", (uint32_t)*bells);
     ck_assert_int_eq(t->session_answer(back, &answer, *bells), 0);
     return NULL;
 }
@@ -105,6 +107,65 @@ START_TEST(bells)
 }
 END_TEST
 
+/* Each queue has bells of its own. */
+START_TEST(queues)
+{
+    ck_assert_int_eq(t->event_fd(back, 0), -FSIF_EINVAL);
+    handshake(3);
+    for (uint32_t q = 0; q < 3; q++) {
+        ck_assert_int_eq(t->notify(front, q), 0);
+        for (uint32_t k = 0; k < 3; k++) {
+            ck_assert_int_eq(fsif_wait_fd(t->event_fd(back, k), POLLIN, 0), k == q ? POLLIN : 0);
+            ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, k), POLLIN, 0), 0);
+        }
+        t->acknowledge(back, q);
+        ck_assert_int_eq(fsif_wait_fd(t->event_fd(back, q), POLLIN, 0), 0);
+        ck_assert_int_eq(t->notify(back, q), 0);
+        ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, q), POLLIN, 0), POLLIN);
+        t->acknowledge(front, q);
+    }
+    ck_assert_int_eq(t->notify(front, 3), -FSIF_EINVAL);
+    ck_assert_int_eq(t->notify(back, UINT32_MAX), -FSIF_EINVAL);
+    ck_assert_int_eq(t->event_fd(front, 3), -FSIF_EINVAL);
+    t->acknowledge(front, 3);
+    t->acknowledge(front, UINT32_MAX);
+}
+END_TEST
+
+static void *offer_one(void *arg)
+{
+    struct fsif_dict offer, answer;
+
+    (void)arg;
+    fsif_dict_init(&offer);
+    fsif_dict_put_u32(&offer, "pages", PAGES);
+    ck_assert_int_eq(t->session_offer(front, &offer, &answer, 10000), 0);
+    return NULL;
+}
+
+START_TEST(bells_are_as_many_as_queues)
+{
+    struct fsif_dict d;
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, offer_one, NULL), 0);
+    while (t->session_next_offer(back, &d) == -FSIF_EAGAIN)
+        fsif_wait_fd(t->peer_fd(back), POLLIN, -1);
+    fsif_dict_init(&d);
+    ck_assert_int_eq(t->session_answer(back, &d, -1), -FSIF_EINVAL);
+    ck_assert_int_eq(t->session_answer(back, &d, 2), -FSIF_EINVAL);
+    fsif_dict_put_u32(&d, "queues", 17);
+    ck_assert_int_eq(t->session_answer(back, &d, 17), -FSIF_EINVAL);
+    fsif_dict_init(&d);
+    fsif_dict_put_u32(&d, "queues", 16);
+    ck_assert_int_eq(t->session_answer(back, &d, 1), -FSIF_EINVAL);
+    ck_assert_int_eq(t->session_answer(back, &d, 16), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(t->notify(front, 15), 0);
+    ck_assert_int_eq(t->notify(front, 16), -FSIF_EINVAL);
+}
+END_TEST
+
 START_TEST(memory)
 {
     char buf[16] = "hello";
@@ -161,6 +222,43 @@ START_TEST(map)
     ck_assert_int_eq(t->map(back, list, 2, &out), -FSIF_EINVAL);
     list[0] = 1;
     ck_assert_int_eq(t->map(back, list, 2, &out), -FSIF_EFAULT);
+}
+END_TEST
+
+/* In order they are where they are; runs in another order are mapped a run at a time, so that more
+ * pages than a process may have mappings are no matter. */
+START_TEST(map_many)
+{
+    static uint32_t list[2 * 70000];
+    const uint32_t n = sizeof(list) / sizeof(list[0]);
+    struct fsif_dict d;
+    unsigned char *all;
+    void *out;
+
+    teardown();
+    ck_assert_int_eq(fsif_loop_pair(&front, &back), 0);
+    ck_assert_int_eq(t->share(front, n, &out, list), 0);
+    all = out;
+    fsif_dict_init(&d);
+    fsif_dict_put_u32(&d, "pages", n);
+    ck_assert_int_eq(t->session_accept_memory(back, &d, n), 0);
+    ck_assert_int_eq(t->map(back, list + 1, n - 1, &out), 0);
+    ck_assert_ptr_eq(out, all + FSIF_PAGE_SIZE);
+    t->unmap(back, out, n - 1);
+    for (uint32_t i = 0; i < n / 2; i++) {
+        uint32_t first = list[i];
+
+        list[i] = list[n / 2 + i];
+        list[n / 2 + i] = first;
+    }
+    ck_assert_int_eq(t->map(back, list, n, &out), 0);
+    all[0] = 1;
+    all[(size_t)(n - 1) * FSIF_PAGE_SIZE] = 2;
+    ck_assert_uint_eq(((unsigned char *)out)[(size_t)(n / 2) * FSIF_PAGE_SIZE], 1);
+    ck_assert_uint_eq(((unsigned char *)out)[(size_t)(n / 2 - 1) * FSIF_PAGE_SIZE], 2);
+    t->unmap(back, out, n);
+    list[n - 1] = list[0];
+    ck_assert_int_eq(t->map(back, list, n, &out), -FSIF_EINVAL);
 }
 END_TEST
 
@@ -240,8 +338,11 @@ int main(void)
     tcase_add_test(c, offer_and_answer);
     tcase_add_test(c, time_out);
     tcase_add_test(c, bells);
+    tcase_add_test(c, queues);
+    tcase_add_test(c, bells_are_as_many_as_queues);
     tcase_add_test(c, memory);
     tcase_add_test(c, map);
+    tcase_add_test(c, map_many);
     tcase_add_test(c, accept_memory_checks);
     tcase_add_test(c, close_wakes_an_offer);
     tcase_add_test(c, close_is_seen);

@@ -22,6 +22,8 @@ struct reply {
     int accept; /* expected of session_accept_memory; 1: not called */
     int bells;
     uint32_t status;
+    uint32_t offered; /* queues; 0: the offer does not say */
+    uint32_t pages;   /* 0: PAGES */
 };
 
 static void *answer_one(void *arg)
@@ -32,9 +34,12 @@ static void *answer_one(void *arg)
     while (t->session_next_offer(back, &offer) == -FSIF_EAGAIN)
         fsif_wait_fd(t->peer_fd(back), POLLIN, -1);
     if (r->accept <= 0)
-        ck_assert_int_eq(t->session_accept_memory(back, &offer, PAGES), r->accept);
+        ck_assert_int_eq(t->session_accept_memory(back, &offer, r->pages ? r->pages : PAGES),
+                         r->accept);
     fsif_dict_init(&answer);
     fsif_dict_put_u32(&answer, "status", r->status);
+    if (r->bells > 1)
+        fsif_dict_put_u32(&answer, "queues", (uint32_t)r->bells);
     ck_assert_int_eq(t->session_answer(back, &answer, r->bells), 0);
     return NULL;
 }
@@ -46,7 +51,9 @@ static int exchange(const char *request, const struct reply *r)
     pthread_t thread;
     int ret;
 
-    shm_offer_of(&offer, request, PAGES);
+    shm_offer_of(&offer, request, r->pages ? r->pages : PAGES);
+    if (r->offered)
+        fsif_dict_put_u32(&offer, "queues", r->offered);
     ck_assert_int_eq(pthread_create(&thread, NULL, answer_one, &copy), 0);
     ret = t->session_offer(front, &offer, &answer, 10000);
     pthread_join(thread, NULL);
@@ -86,6 +93,62 @@ START_TEST(bells)
     ck_assert_int_eq(fsif_wait_fd(t->event_fd(back, 0), POLLIN, 0), 0);
     ck_assert_int_eq(t->notify(back, 0), 0);
     ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, 0), POLLIN, 0), POLLIN);
+}
+END_TEST
+
+/* Each queue has bells of its own, and the answer may choose fewer than were offered. */
+START_TEST(queues)
+{
+    ck_assert_int_eq(exchange("session", &(struct reply){.bells = 16, .offered = 16}), 0);
+    for (uint32_t q = 0; q < 16; q++) {
+        ck_assert_int_eq(t->notify(front, q), 0);
+        for (uint32_t k = 0; k < 16; k++) {
+            ck_assert_int_eq(fsif_wait_fd(t->event_fd(back, k), POLLIN, 0), k == q ? POLLIN : 0);
+            ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, k), POLLIN, 0), 0);
+        }
+        t->acknowledge(back, q);
+        ck_assert_int_eq(t->notify(back, q), 0);
+        ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, q), POLLIN, 0), POLLIN);
+        t->acknowledge(front, q);
+        ck_assert_int_eq(fsif_wait_fd(t->event_fd(front, q), POLLIN, 0), 0);
+    }
+    ck_assert_int_eq(t->notify(front, 16), -FSIF_EINVAL);
+    ck_assert_int_eq(t->event_fd(back, UINT32_MAX), -FSIF_EINVAL);
+    t->acknowledge(back, 16);
+}
+END_TEST
+
+START_TEST(fewer_queues)
+{
+    ck_assert_int_eq(exchange("session", &(struct reply){.bells = 2, .offered = 5}), 0);
+    ck_assert_int_eq(t->notify(front, 1), 0);
+    ck_assert_int_eq(t->notify(front, 2), -FSIF_EINVAL);
+    ck_assert_int_eq(t->notify(back, 2), -FSIF_EINVAL);
+}
+END_TEST
+
+START_TEST(F12_more_queues_than_offered)
+{
+    ck_assert_int_eq(exchange("session", &(struct reply){.bells = 3, .offered = 2}), -FSIF_EPROTO);
+    ck_assert_int_eq(t->notify(front, 0), -FSIF_EINVAL);
+}
+END_TEST
+
+START_TEST(bells_are_as_many_as_queues)
+{
+    struct fsif_dict d;
+
+    shm_offer_of(&d, "session", PAGES);
+    fsif_dict_put_u32(&d, "queues", 17);
+    ck_assert_int_eq(t->session_offer(front, &d, &d, 1000), -FSIF_EINVAL);
+    fsif_dict_init(&d);
+    ck_assert_int_eq(t->session_answer(back, &d, -1), -FSIF_EINVAL);
+    ck_assert_int_eq(t->session_answer(back, &d, 2), -FSIF_EINVAL);
+    fsif_dict_put_u32(&d, "queues", 2);
+    ck_assert_int_eq(t->session_answer(back, &d, 1), -FSIF_EINVAL);
+    fsif_dict_init(&d);
+    fsif_dict_put_u32(&d, "queues", 17);
+    ck_assert_int_eq(t->session_answer(back, &d, 17), -FSIF_EINVAL);
 }
 END_TEST
 
@@ -163,6 +226,36 @@ START_TEST(B6_B17_map)
     ck_assert_int_eq(t->map(back, list, 2, &out), -FSIF_EINVAL);
     list[0] = PAGES;
     ck_assert_int_eq(t->map(back, list, 2, &out), -FSIF_EFAULT);
+}
+END_TEST
+
+/* A run of pages is one mapping, so that more pages than a process may have mappings are no
+ * matter. */
+START_TEST(B6_B17_map_many)
+{
+    static uint32_t list[2 * 70000];
+    const uint32_t n = sizeof(list) / sizeof(list[0]);
+    unsigned char *all;
+    void *out;
+
+    t->close(front);
+    t->close(back);
+    shm_connect(n, list, &all);
+    ck_assert_int_eq(exchange("session", &(struct reply){.bells = 1, .pages = n}), 0);
+    for (uint32_t i = 0; i < n / 2; i++) {
+        uint32_t first = list[i];
+
+        list[i] = list[n / 2 + i];
+        list[n / 2 + i] = first;
+    }
+    ck_assert_int_eq(t->map(back, list, n, &out), 0);
+    all[0] = 1;
+    all[(size_t)(n - 1) * FSIF_PAGE_SIZE] = 2;
+    ck_assert_uint_eq(((unsigned char *)out)[(size_t)(n / 2) * FSIF_PAGE_SIZE], 1);
+    ck_assert_uint_eq(((unsigned char *)out)[(size_t)(n / 2 - 1) * FSIF_PAGE_SIZE], 2);
+    t->unmap(back, out, n);
+    list[n - 1] = list[0];
+    ck_assert_int_eq(t->map(back, list, n, &out), -FSIF_EINVAL);
 }
 END_TEST
 
@@ -251,9 +344,14 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, session);
     tcase_add_test(c, bells);
+    tcase_add_test(c, queues);
+    tcase_add_test(c, fewer_queues);
+    tcase_add_test(c, F12_more_queues_than_offered);
+    tcase_add_test(c, bells_are_as_many_as_queues);
     tcase_add_test(c, B13_hostile_bells);
     tcase_add_test(c, memory);
     tcase_add_test(c, B6_B17_map);
+    tcase_add_test(c, B6_B17_map_many);
     tcase_add_test(c, peer_goes);
     tcase_add_test(c, backend_goes);
     tcase_add_test(c, offer_times_out);

@@ -215,6 +215,9 @@ static void *fake_backend(void *arg)
     return NULL;
 }
 
+/* 0: the offer does not say. */
+static uint32_t queues_offered;
+
 static int answered(const char *request, const char *text, const int *fds, size_t nfds)
 {
     struct fsif_listener *l;
@@ -234,6 +237,8 @@ static int answered(const char *request, const char *text, const int *fds, size_
     ck_assert_int_eq(t->connect(path, 1000, &s), 0);
     ck_assert_int_eq(t->share(s, 1, &m, &gref), 0);
     shm_offer_of(&offer, request, 1);
+    if (queues_offered)
+        fsif_dict_put_u32(&offer, "queues", queues_offered);
     ret = t->session_offer(s, &offer, &answer, 10000);
     t->close(s);
     pthread_join(thread, NULL);
@@ -247,8 +252,39 @@ START_TEST(hostile_answers)
     int wrong[2] = {good[0], open("/dev/null", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
     int blocking[2] = {good[0], eventfd(0, EFD_CLOEXEC)};
     int many[4] = {good[0], good[1], good[0], good[1]};
-    int before = count_fds();
+    int more[33];
+    int before;
 
+    for (size_t i = 0; i < 33; i++)
+        more[i] = good[i % 2];
+    before = count_fds();
+    /* One queue was offered. */
+    ck_assert_int_eq(answered("session", "status=0\nqueues=1\n", good, 2), 0);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=1\n", many, 4), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=2\n", many, 4), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=0\n", NULL, 0), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=0\n", good, 2), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=x\n", good, 2), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=4294967297\n", good, 2), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("exports", "status=0\nqueues=1\n", good, 2), -FSIF_EPROTO);
+    /* Two. */
+    queues_offered = 2;
+    ck_assert_int_eq(answered("session", "status=0\nqueues=2\n", many, 4), 0);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=1\n", good, 2), 0);
+    ck_assert_int_eq(answered("session", "status=0\n", good, 2), 0);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=2\n", many, 3), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=2\n", good, 2), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=3\n", more, 6), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=2\nqueues=2\n", many, 4), -FSIF_EPROTO);
+    many[3] = wrong[1];
+    ck_assert_int_eq(answered("session", "status=0\nqueues=2\n", many, 4), -FSIF_EPROTO);
+    many[3] = good[1];
+    queues_offered = 16;
+    ck_assert_int_eq(answered("session", "status=0\nqueues=16\n", more, 32), 0);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=16\n", more, 31), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=16\n", more, 33), -FSIF_EPROTO);
+    ck_assert_int_eq(answered("session", "status=0\nqueues=17\n", more, 33), -FSIF_EPROTO);
+    queues_offered = 0;
     ck_assert_int_eq(answered("session", "status=0\n", good, 2), 0);
     ck_assert_int_eq(answered("session", "status=2\n", NULL, 0), 0);
     ck_assert_int_eq(answered("exports", "status=0\n", NULL, 0), 0);

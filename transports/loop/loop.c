@@ -79,19 +79,30 @@ static int loop_next_offer(struct fsif_session *s, struct fsif_dict *offer)
     return ret;
 }
 
+/* Whether an answer that says how many queues there are goes with this many bells. */
+static int bells_valid(const struct fsif_dict *answer, int bells)
+{
+    uint32_t queues = 1;
+    int ret = fsif_dict_get_u32(answer, "queues", 1, FSIF_QUEUES_MAX, &queues);
+
+    return bells == 0 || ((!ret || ret == -FSIF_ENOENT) && bells == (int)queues);
+}
+
 static int loop_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells)
 {
     struct loop_pair *p = s->pair;
     int ret = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (s->side != LOOP_BACKEND || (p->exchange != LOOP_TAKEN && p->exchange != LOOP_BROKEN)) {
+    if (s->side != LOOP_BACKEND || !bells_valid(answer, bells) ||
+        (p->exchange != LOOP_TAKEN && p->exchange != LOOP_BROKEN))
         ret = -FSIF_EINVAL;
-    } else if (p->closed[LOOP_FRONTEND] || p->exchange == LOOP_BROKEN) {
+    else if (p->closed[LOOP_FRONTEND] || p->exchange == LOOP_BROKEN)
         ret = -FSIF_EPIPE;
-    } else {
+    else
+        ret = fsi_loop_open_bells(p, (uint32_t)bells);
+    if (!ret) {
         p->answer = *answer;
-        p->bells |= bells != 0;
         p->exchange = LOOP_ANSWERED;
         pthread_cond_broadcast(&p->cond);
     }
@@ -159,25 +170,33 @@ static int loop_notify(struct fsif_session *s, uint32_t queue)
     int ret = 0;
 
     pthread_mutex_lock(&p->lock);
-    if (queue != 0 || !p->bells)
+    if (queue >= p->bells)
         ret = -FSIF_EINVAL;
     else if (p->closed[!s->side])
         ret = -FSIF_EPIPE;
     else
-        fsi_loop_signal(p->bell_fd[!s->side]);
+        fsi_loop_signal(p->bell_fd[queue][!s->side]);
     pthread_mutex_unlock(&p->lock);
     return ret;
 }
 
 static int loop_event_fd(struct fsif_session *s, uint32_t queue)
 {
-    return queue == 0 ? s->pair->bell_fd[s->side] : -FSIF_EINVAL;
+    struct loop_pair *p = s->pair;
+    int fd;
+
+    pthread_mutex_lock(&p->lock);
+    fd = queue < p->bells ? p->bell_fd[queue][s->side] : -FSIF_EINVAL;
+    pthread_mutex_unlock(&p->lock);
+    return fd;
 }
 
 static void loop_acknowledge(struct fsif_session *s, uint32_t queue)
 {
-    if (queue == 0)
-        drain(s->pair->bell_fd[s->side]);
+    int fd = loop_event_fd(s, queue);
+
+    if (fd >= 0)
+        drain(fd);
 }
 
 static int loop_peer_fd(struct fsif_session *s)

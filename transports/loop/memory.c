@@ -111,6 +111,16 @@ static int check_grefs(const struct fsif_session *s, const uint32_t *grefs, uint
     return ret;
 }
 
+/* How many of @grefs, of which there are @n, follow each other from the first on. */
+static uint32_t run_of(const uint32_t *grefs, uint32_t n)
+{
+    uint32_t run = 1;
+
+    while (run < n && grefs[run] == grefs[0] + run)
+        run++;
+    return run;
+}
+
 int fsi_loop_map(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem)
 {
     size_t size = (size_t)n * FSIF_PAGE_SIZE;
@@ -127,11 +137,13 @@ int fsi_loop_map(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void
     base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         return last_error();
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0, run; i < n; i += run) {
         off_t at = (off_t)(grefs[i] - LOOP_FIRST_GREF) * (off_t)FSIF_PAGE_SIZE;
 
-        if (mmap(base + (size_t)i * FSIF_PAGE_SIZE, FSIF_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_FIXED, s->pair->mem_fd, at) == MAP_FAILED) {
+        run = run_of(grefs + i, n - i);
+        if (mmap(base + (size_t)i * FSIF_PAGE_SIZE, (size_t)run * FSIF_PAGE_SIZE,
+                 PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->pair->mem_fd,
+                 at) == MAP_FAILED) {
             ret = last_error();
             munmap(base, size);
             return ret;

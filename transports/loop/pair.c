@@ -14,26 +14,45 @@
 
 #include "pair.h"
 
-static void close_fds(struct loop_pair *p)
+static void close_two(const int fd[2])
 {
-    const int fds[] = {p->bell_fd[0], p->bell_fd[1], p->changed_fd[0], p->changed_fd[1], p->mem_fd};
-
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        if (fds[i] >= 0)
-            close(fds[i]);
+    for (int side = 0; side < 2; side++) {
+        if (fd[side] >= 0)
+            close(fd[side]);
     }
 }
 
-static int open_fds(struct loop_pair *p)
+static void close_fds(struct loop_pair *p)
 {
-    int *const fds[] = {&p->bell_fd[0], &p->bell_fd[1], &p->changed_fd[0], &p->changed_fd[1]};
+    for (uint32_t q = 0; q < p->bells; q++)
+        close_two(p->bell_fd[q]);
+    close_two(p->changed_fd);
+    if (p->mem_fd >= 0)
+        close(p->mem_fd);
+}
 
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        *fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (*fds[i] < 0)
-            return -fsif_errno_from_host(errno);
-    }
-    return 0;
+/* One for each side. Return: 0; -FSIF_E* and none */
+static int open_two(int fd[2])
+{
+    int ret;
+
+    fd[0] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fd[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd[0] >= 0 && fd[1] >= 0)
+        return 0;
+    ret = -fsif_errno_from_host(errno);
+    close_two(fd);
+    fd[0] = fd[1] = -1;
+    return ret;
+}
+
+int fsi_loop_open_bells(struct loop_pair *p, uint32_t queues)
+{
+    int ret = 0;
+
+    while (p->bells < queues && (ret = open_two(p->bell_fd[p->bells])) == 0)
+        p->bells++;
+    return ret;
 }
 
 int fsif_loop_pair(struct fsif_session **frontend, struct fsif_session **backend)
@@ -44,10 +63,9 @@ int fsif_loop_pair(struct fsif_session **frontend, struct fsif_session **backend
 
     if (!p)
         return -FSIF_ENOMEM;
-    p->bell_fd[0] = p->bell_fd[1] = p->changed_fd[0] = p->changed_fd[1] = p->mem_fd = -1;
-    ret = open_fds(p);
+    p->mem_fd = -1;
+    ret = open_two(p->changed_fd);
     if (ret) {
-        close_fds(p);
         free(p);
         return ret;
     }

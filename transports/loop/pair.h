@@ -32,8 +32,8 @@ struct loop_pair {
     pthread_cond_t cond;
     int exchange; /* enum loop_exchange */
     int closed[2];
-    int bells;         /* whether notify works */
-    int bell_fd[2];    /* by the side that waits on it */
+    uint32_t bells;                  /* queues whose bells are there */
+    int bell_fd[FSIF_QUEUES_MAX][2]; /* by queue and the side that waits on it */
     int changed_fd[2]; /* by the side that waits on it: its peer's keys or state changed */
     struct fsif_dict offer;
     struct fsif_dict answer;
@@ -56,6 +56,10 @@ int fsi_loop_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, void
 int fsi_loop_copy_to(struct fsif_session *s, uint32_t gref, uint32_t off, const void *src,
                      uint32_t len);
 void *fsi_loop_lend(struct fsif_session *s, uint32_t gref);
+
+/** fsi_loop_open_bells - bells of the queues before @queues; those that are there stay. Return: 0;
+ * -FSIF_E*, @p->bells are there */
+int fsi_loop_open_bells(struct loop_pair *p, uint32_t queues);
 
 /** fsi_loop_signal - make an eventfd readable; one that cannot count further is readable already */
 void fsi_loop_signal(int fd);

@@ -67,7 +67,7 @@ int fsi_shm_next_offer(struct fsif_session *s, struct fsif_dict *offer)
     if (ret)
         return ret;
     /* Once a session runs, a packet is a breach of the protocol. */
-    if (nfds > 1 || s->wait_fd >= 0) {
+    if (nfds > 1 || s->queues > 0) {
         fsi_shm_close_fds(fds, nfds);
         return -FSIF_EPROTO;
     }
@@ -83,7 +83,7 @@ int fsi_shm_accept_memory(struct fsif_session *s, const struct fsif_dict *offer,
     uint32_t pages;
     int ret;
 
-    if (s->role != SHM_BACKEND || s->wait_fd >= 0)
+    if (s->role != SHM_BACKEND || s->queues > 0)
         return -FSIF_EINVAL;
     ret = -FSIF_EPROTO;
     if (s->memfd < 0 || fsif_dict_get_u32(offer, "pages", 1, UINT32_MAX, &pages) != 0)
@@ -107,32 +107,52 @@ out:
     return ret;
 }
 
-int fsi_shm_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells)
+/* @n new bells. Return: 0; -FSIF_E* and none */
+static int make_bells(int *fds, size_t n)
 {
-    int fds[SHM_PACKET_FDS] = {-1, -1};
-    int ret;
-
-    if (s->role != SHM_BACKEND || s->wait_fd >= 0)
-        return -FSIF_EINVAL;
-    if (!bells) {
-        ret = fsi_shm_send(s->sock, answer, NULL, 0);
-        return ret == -FSIF_EAGAIN ? -FSIF_EPIPE : ret;
-    }
-    for (size_t i = 0; i < SHM_PACKET_FDS; i++) {
+    for (size_t i = 0; i < n; i++) {
         fds[i] = fsi_shm_bell_create();
         if (fds[i] < 0) {
-            ret = fds[i];
             fsi_shm_close_fds(fds, i);
-            return ret;
+            return fds[i];
         }
     }
-    ret = fsi_shm_send(s->sock, answer, fds, SHM_PACKET_FDS);
+    return 0;
+}
+
+/* A peer that takes no answers is as good as gone. */
+static int send_answer(struct fsif_session *s, const struct fsif_dict *answer, const int *fds,
+                       size_t nfds)
+{
+    int ret = fsi_shm_send(s->sock, answer, fds, nfds);
+
+    return ret == -FSIF_EAGAIN ? -FSIF_EPIPE : ret;
+}
+
+int fsi_shm_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells)
+{
+    int fds[SHM_PACKET_FDS];
+    uint32_t queues;
+    size_t nfds;
+    int ret;
+
+    if (s->role != SHM_BACKEND || s->queues > 0)
+        return -FSIF_EINVAL;
+    if (!bells)
+        return send_answer(s, answer, NULL, 0);
+    if (fsi_shm_queues(answer, FSIF_QUEUES_MAX, &queues) || bells != (int)queues)
+        return -FSIF_EINVAL;
+    nfds = 2 * (size_t)queues;
+    ret = make_bells(fds, nfds);
+    if (ret)
+        return ret;
+    ret = send_answer(s, answer, fds, nfds);
     if (ret) {
-        fsi_shm_close_fds(fds, SHM_PACKET_FDS);
-        /* A peer that takes no answers is as good as gone. */
-        return ret == -FSIF_EAGAIN ? -FSIF_EPIPE : ret;
+        fsi_shm_close_fds(fds, nfds);
+        return ret;
     }
-    s->wait_fd = fds[0];
-    s->ring_fd = fds[1];
+    for (uint32_t q = 0; q < queues; q++)
+        s->bells[q] = (struct shm_bells){.wait_fd = fds[2 * q], .ring_fd = fds[2 * q + 1]};
+    s->queues = queues;
     return 0;
 }

@@ -76,6 +76,15 @@ int fsi_shm_bell_check(int fd)
     return is_eventfd(fd) == 0 ? -FSIF_EPROTO : 0;
 }
 
+int fsi_shm_queues(const struct fsif_dict *d, uint32_t max, uint32_t *out)
+{
+    int ret = fsif_dict_get_u32(d, "queues", 1, max, out);
+
+    if (ret == -FSIF_ENOENT)
+        *out = 1;
+    return ret && ret != -FSIF_ENOENT ? -FSIF_EPROTO : 0;
+}
+
 int fsi_shm_bell_ring(int fd)
 {
     const uint64_t one = 1;

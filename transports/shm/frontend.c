@@ -152,52 +152,61 @@ static int receive_answer(struct fsif_session *s, struct fsif_dict *answer, int 
     }
 }
 
-/* Bells come with the answer that starts a session, and with no other. */
-static int take_bells(struct fsif_session *s, const struct fsif_dict *answer, int session,
+/* Bells come with the answer that starts a session, two for each queue, and with no other.
+ * @offered: the queues that the answer may choose at most; 0: the offer was for no session */
+static int take_bells(struct fsif_session *s, const struct fsif_dict *answer, uint32_t offered,
                       const int *fds, size_t nfds)
 {
-    uint32_t status;
-    int expected;
+    uint32_t status, queues = 0;
 
     if (fsif_dict_get_u32(answer, "status", 0, FSIF_MAX_ERRNO, &status) != 0)
         return -FSIF_EPROTO;
-    expected = session && status == 0;
-    if (nfds != (expected ? 2u : 0u))
+    if (offered > 0 && status == 0 && fsi_shm_queues(answer, offered, &queues))
         return -FSIF_EPROTO;
-    if (!expected)
+    if (nfds != 2 * (size_t)queues)
+        return -FSIF_EPROTO;
+    if (queues == 0)
         return 0;
-    if (fsi_shm_bell_check(fds[0]) || fsi_shm_bell_check(fds[1]))
-        return -FSIF_EPROTO;
-    s->ring_fd = fds[0];
-    s->wait_fd = fds[1];
+    for (size_t i = 0; i < nfds; i++) {
+        if (fsi_shm_bell_check(fds[i]))
+            return -FSIF_EPROTO;
+    }
+    for (uint32_t q = 0; q < queues; q++)
+        s->bells[q] = (struct shm_bells){.ring_fd = fds[2 * q], .wait_fd = fds[2 * q + 1]};
+    s->queues = queues;
     close(s->memfd);
     s->memfd = -1;
     return 0;
+}
+
+static int is_session(const struct fsif_dict *offer)
+{
+    char request[16];
+
+    return fsif_dict_get(offer, "request", request, sizeof(request)) > 0 &&
+           strcmp(request, "session") == 0;
 }
 
 int fsi_shm_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
                   int timeout_ms)
 {
     uint64_t end = timeout_ms < 0 ? 0 : fsif_now_ms() + (uint64_t)timeout_ms;
-    char request[16];
     int fds[SHM_PACKET_FDS];
+    uint32_t queues = 0;
     size_t nfds = 0;
-    int session;
     int ret;
 
-    if (s->role != SHM_FRONTEND || s->wait_fd >= 0)
+    if (s->role != SHM_FRONTEND || s->queues > 0)
         return -FSIF_EINVAL;
     if (s->broken)
         return -FSIF_EPIPE;
-    session = fsif_dict_get(offer, "request", request, sizeof(request)) > 0 &&
-              strcmp(request, "session") == 0;
-    if (session && s->memfd < 0)
+    if (is_session(offer) && (s->memfd < 0 || fsi_shm_queues(offer, FSIF_QUEUES_MAX, &queues) != 0))
         return -FSIF_EINVAL;
-    ret = send_offer(s, offer, session, end, timeout_ms);
+    ret = send_offer(s, offer, queues > 0, end, timeout_ms);
     if (!ret)
         ret = receive_answer(s, answer, fds, &nfds, end, timeout_ms);
     if (!ret) {
-        ret = take_bells(s, answer, session, fds, nfds);
+        ret = take_bells(s, answer, queues, fds, nfds);
         if (ret)
             fsi_shm_close_fds(fds, nfds);
     }

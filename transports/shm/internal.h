@@ -10,8 +10,8 @@
 #include <sys/types.h>
 #include <fsif/shm.h>
 
-/* Descriptors in one packet at most: the memory in an offer, the bells in an answer. */
-#define SHM_PACKET_FDS 2u
+/* Descriptors in one packet at most: the memory in an offer, two bells a queue in an answer. */
+#define SHM_PACKET_FDS (2u * FSIF_QUEUES_MAX)
 
 enum shm_role {
     SHM_FRONTEND = 0,
@@ -23,13 +23,16 @@ enum shm_role {
  * gone is constant, so notify, copy_from, copy_to and lend need no lock.
  */
 struct fsif_session {
-    int role;    /* enum shm_role */
-    int sock;    /* non-blocking */
-    int memfd;   /* frontend: ours, kept until a session runs. backend: what the last offer
-                    brought, unchecked. -1: none */
-    int ring_fd; /* rung by us, -1 before the bells are there */
-    int wait_fd; /* rung by the peer, -1 before */
-    int broken;  /* frontend: an exchange failed half way, no further offers */
+    int role;        /* enum shm_role */
+    int sock;        /* non-blocking */
+    int memfd;       /* frontend: ours, kept until a session runs. backend: what the last offer
+                        brought, unchecked. -1: none */
+    int broken;      /* frontend: an exchange failed half way, no further offers */
+    uint32_t queues; /* 0 before the bells are there: no session runs */
+    struct shm_bells {
+        int ring_fd; /* rung by us */
+        int wait_fd; /* rung by the peer */
+    } bells[FSIF_QUEUES_MAX];
     uint32_t npages;
     unsigned char *mem; /* all shared pages in order, NULL before they are there */
     _Atomic int gone;   /* the peer has been seen to be gone */
@@ -82,6 +85,13 @@ int fsi_shm_bell_create(void);
 
 /** fsi_shm_bell_check - Return: 0 if a peer's descriptor is a bell; -FSIF_EPROTO if not */
 int fsi_shm_bell_check(int fd);
+
+/**
+ * fsi_shm_queues - what an offer or an answer says of queues: 1 if it does not
+ *
+ * Return: 0 and 1 .. @max; -FSIF_EPROTO
+ */
+int fsi_shm_queues(const struct fsif_dict *d, uint32_t max, uint32_t *out);
 
 /** fsi_shm_bell_ring, fsi_shm_bell_clear - count up, count down to zero; neither waits */
 int fsi_shm_bell_ring(int fd);

@@ -101,8 +101,19 @@ static int check_grefs(const struct fsif_session *s, const uint32_t *grefs, uint
     return ret;
 }
 
+/* How many of @grefs, of which there are @n, follow each other from the first on. */
+static uint32_t run_of(const uint32_t *grefs, uint32_t n)
+{
+    uint32_t run = 1;
+
+    while (run < n && grefs[run] == grefs[0] + run)
+        run++;
+    return run;
+}
+
 /* Another mapping of the same pages: MREMAP of length 0 duplicates a shared mapping, so the memfd
- * need not stay open. */
+ * need not stay open. A mapping for each run of pages, not for each page: a process may have some
+ * 65000 of them, and a peer that shuffles more pages than that has -FSIF_ENOMEM. */
 static int map_scattered(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem)
 {
     size_t size = (size_t)n * FSIF_PAGE_SIZE;
@@ -111,10 +122,11 @@ static int map_scattered(struct fsif_session *s, const uint32_t *grefs, uint32_t
 
     if (base == MAP_FAILED)
         return fsi_shm_last_error();
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0, run; i < n; i += run) {
         void *from = s->mem + (size_t)grefs[i] * FSIF_PAGE_SIZE;
 
-        if (mremap(from, 0, FSIF_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+        run = run_of(grefs + i, n - i);
+        if (mremap(from, 0, (size_t)run * FSIF_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
                    base + (size_t)i * FSIF_PAGE_SIZE) == MAP_FAILED) {
             ret = fsi_shm_last_error();
             munmap(base, size);

@@ -26,29 +26,29 @@ struct fsif_session *fsi_shm_session_new(int role, int sock)
         return NULL;
     s->role = role;
     s->sock = sock;
-    s->memfd = s->ring_fd = s->wait_fd = -1;
+    s->memfd = -1;
     atomic_init(&s->gone, 0);
     return s;
 }
 
 int fsi_shm_notify(struct fsif_session *s, uint32_t queue)
 {
-    if (queue != 0 || s->ring_fd < 0)
+    if (queue >= s->queues)
         return -FSIF_EINVAL;
     if (atomic_load(&s->gone))
         return -FSIF_EPIPE;
-    return fsi_shm_bell_ring(s->ring_fd);
+    return fsi_shm_bell_ring(s->bells[queue].ring_fd);
 }
 
 int fsi_shm_event_fd(struct fsif_session *s, uint32_t queue)
 {
-    return queue == 0 && s->wait_fd >= 0 ? s->wait_fd : -FSIF_EINVAL;
+    return queue < s->queues ? s->bells[queue].wait_fd : -FSIF_EINVAL;
 }
 
 void fsi_shm_acknowledge(struct fsif_session *s, uint32_t queue)
 {
-    if (queue == 0 && s->wait_fd >= 0)
-        fsi_shm_bell_clear(s->wait_fd);
+    if (queue < s->queues)
+        fsi_shm_bell_clear(s->bells[queue].wait_fd);
 }
 
 int fsi_shm_peer_fd(struct fsif_session *s)
@@ -62,7 +62,7 @@ int fsi_shm_peer_fd(struct fsif_session *s)
  */
 int fsi_shm_peer_state(struct fsif_session *s)
 {
-    int may_send = s->role == SHM_BACKEND && s->wait_fd < 0;
+    int may_send = s->role == SHM_BACKEND && s->queues == 0;
     char byte;
     ssize_t n;
 
@@ -79,14 +79,15 @@ int fsi_shm_peer_state(struct fsif_session *s)
 
 void fsi_shm_close(struct fsif_session *s)
 {
-    const int fds[] = {s->memfd, s->ring_fd, s->wait_fd, s->sock};
-
     /* The peer learns of it even if another process still has a copy of the socket. */
     shutdown(s->sock, SHUT_RDWR);
-    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        if (fds[i] >= 0)
-            close(fds[i]);
+    for (uint32_t q = 0; q < s->queues; q++) {
+        close(s->bells[q].ring_fd);
+        close(s->bells[q].wait_fd);
     }
+    if (s->memfd >= 0)
+        close(s->memfd);
+    close(s->sock);
     if (s->mem)
         munmap(s->mem, (size_t)s->npages * FSIF_PAGE_SIZE);
     free(s);

@@ -17,7 +17,8 @@
  *  - Return 0 or a count, or a negative FSIF_E*. EINTR never reaches the caller.
  *  - Nothing that the peer wrote is trusted: a gref, a size, a descriptor, a key.
  *  - Members of one object are called by one thread at a time, except notify, copy_from, copy_to
- *    and lend, which any number of threads may call at once.
+ *    and lend, which any number of threads may call at once, and acknowledge, which one thread may
+ *    call for each queue.
  *  - Only connect and session_offer, which take a deadline, and the toolstack part may block.
  *  - Descriptors are O_CLOEXEC, mappings MADV_DONTFORK, no signals, no hidden threads, no globals
  *    but the vtable itself.
@@ -33,6 +34,9 @@ extern "C" {
 #endif
 
 #define FSIF_TRANSPORT_ABI 1u
+
+/* Queues of a session at most. */
+#define FSIF_QUEUES_MAX 16u
 
 /* A plugin's file is fsif-transport-NAME.so and exports one variable of this name. */
 #define FSIF_TRANSPORT_SYMBOL "fsif_transport_plugin"
@@ -145,10 +149,13 @@ struct fsif_transport {
      * @max_pages limits it. After it map, lend and copy work. */
     int (*session_accept_memory)(struct fsif_session *s, const struct fsif_dict *offer,
                                  uint32_t max_pages);
-    /* Answer the offer. With @bells the two doorbells go along and notify works. */
+    /* Answer the offer. @bells: the queues that get their two doorbells each, so that notify works
+     * for them, as many as the answer's key `queues` says (absent: 1); 0 .. FSIF_QUEUES_MAX, 0 with
+     * a refusal. -FSIF_EINVAL: out of range, or not what the answer says. */
     int (*session_answer)(struct fsif_session *s, const struct fsif_dict *answer, int bells);
-    /* Map @n peer pages, contiguous and in this order, for the session's life. -FSIF_EFAULT a bad
-     * gref, -FSIF_EINVAL the same one twice or @n out of range; then nothing stays mapped. */
+    /* Map @n peer pages, contiguous and in this order, for the session's life; many thousands are
+     * an ordinary case. -FSIF_EFAULT a bad gref, -FSIF_EINVAL the same one twice or @n out of
+     * range; then nothing stays mapped. */
     int (*map)(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem);
     void (*unmap)(struct fsif_session *s, void *mem, uint32_t n);
     /* Copy @len bytes from or to one peer page at byte @off; @off + @len <= FSIF_PAGE_SIZE.
@@ -167,19 +174,22 @@ struct fsif_transport {
     int (*connect)(const char *address, int timeout_ms, struct fsif_session **out);
     /* Make @n shared pages, contiguous, zeroed; their numbers go to @grefs. Once a session. */
     int (*share)(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs);
-    /* Send an offer and wait for its answer. After an answer that carries bells notify works.
+    /* Send an offer and wait for its answer. Its key `queues` is the most that the answer may
+     * choose (absent: 1). After an answer that carries bells notify works for what was chosen.
      * -FSIF_ETIMEDOUT, -FSIF_EPIPE the backend is gone, -FSIF_EPROTO a malformed answer. */
     int (*session_offer)(struct fsif_session *s, const struct fsif_dict *offer,
                          struct fsif_dict *answer, int timeout_ms);
 
     /* --- session part, both --- */
 
-    /* Ring queue @queue's doorbell. 0, or -FSIF_EPIPE when the peer is gone. */
+    /* Ring queue @queue's doorbell, the first is 0. 0; -FSIF_EPIPE when the peer is gone;
+     * -FSIF_EINVAL it has none. */
     int (*notify)(struct fsif_session *s, uint32_t queue);
-    /* A descriptor that polls readable when queue @queue's bell was rung; -FSIF_EOPNOTSUPP where
-     * the transport has none. */
+    /* A descriptor, each queue's own, that polls readable when queue @queue's bell was rung;
+     * -FSIF_EINVAL it has no bell; -FSIF_EOPNOTSUPP where the transport has no descriptors. */
     int (*event_fd)(struct fsif_session *s, uint32_t queue);
-    /* Take the bell back before looking at the ring; spurious calls are harmless. */
+    /* Take the bell back before looking at the ring; spurious calls are harmless. Each queue has
+     * its thread: calls for different queues may run at once. */
     void (*acknowledge)(struct fsif_session *s, uint32_t queue);
     /* A descriptor that polls readable or hung up when the peer's state or keys changed. */
     int (*peer_fd)(struct fsif_session *s);
