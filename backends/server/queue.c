@@ -15,94 +15,49 @@
  *            |                                      |                        |
  *        [watcher] <--------------------------------+<---- promoted ---- [idle]
  *
- * Whoever owns the ring is settled by one word: FETCH (its owner fetches or waits for the bell) or
- * EXEC(thread, n) (its owner executes its n-th request). Owner and watcher both try to change
- * EXEC(thread, n) to FETCH; the one whose compare-and-swap succeeds has the ring. Invariant:
- * exactly one thread has the ring until the intake is closed, and only that thread calls fetch and
- * arm and touches `sequence` and `drain_left`. No other thread ever writes EXEC with this thread's
- * number, so a word that came round to the same n cannot be mistaken for another thread's.
+ * Whoever owns the ring is settled by one word: FETCH (its owner fetches or looks out), IDLE (its
+ * owner sleeps until the bell) or EXEC(thread, n) (its owner executes its n-th request). Owner and
+ * watcher both try to change EXEC(thread, n) to FETCH; the one whose compare-and-swap succeeds has
+ * the ring; every other change is the owner's alone. Invariant: exactly one thread has the ring
+ * until the intake is closed, and only that thread calls fetch and arm and touches `sequence` and
+ * `drain_left`. No other thread ever writes EXEC with this thread's number, so a word that came
+ * round to the same n cannot be mistaken for another thread's.
  *
- * The watcher sleeps for a threshold at a time while requests come, and without a time-out after
- * QUIET_MS without any, so an idle session makes no system call. Lost wake-up: the watcher sets
- * `asleep` and then looks at the word; the owner writes EXEC into the word and then looks at
- * `asleep`. Both are sequentially consistent: one of the two sees the other.
+ * A request costs the owner one plain store and one compare-and-swap here; all else is done when it
+ * goes to sleep or wakes up.
  *
- * Takeovers in a row halve the threshold (to an eighth at least): when a disk is slow, the next
- * request is likely to be slow too, and 32 of them shall run at once soon.
+ * The watcher looks once a threshold while the owner is awake, and sleeps for good once it finds
+ * the owner asleep, so an idle session makes no system call. Lost wake-up: the watcher sets
+ * `asleep` and then looks at the word; the owner that wakes up changes the word from IDLE and then
+ * looks at `asleep`. Both are sequentially consistent: one of the two sees the other. The owner
+ * does not wake the watcher but sets a timer for it: a watcher that is awake at once would be in
+ * the way of the very request that woke the owner.
  *
  * Closing: `closing` is set, then wake_fd is made readable for good. The owner closes the intake;
  * the last thread to finish a request calls closed(). `lock` guards what is marked with it; the
- * owner's way of a request does not take it unless it must wake the watcher.
+ * owner's way of a request does not take it.
  */
-#include "queue.h"
+#include "queue_state.h"
 
 #include <errno.h>
 #include <fsif/host.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
-#include "barrier.h"
 #include "sanitize.h"
 
-#define QUIET_MS 50u
-#define MAX_STREAK 3u
 #define STACK_SIZE (256u << 10)
 
 /* More slots than a ring of any dialect so far has in @pages pages */
 #define MAX_SLOTS(pages) ((pages) * (FSIF_PAGE_SIZE / 32u))
 
-/* The word: bit 0 EXEC, bits 1-8 thread, bits 9-31 sequence */
-#define WORD_EXEC 1u
-#define WORD(thread, sequence) ((sequence) << 9 | (thread) << 1 | WORD_EXEC)
-
-enum role {
-    ROLE_OWNER,
-    ROLE_WATCHER,
-    ROLE_IDLE,
-    ROLE_LEAVE,
-};
-
-struct thread {
-    struct fsi_queue *queue;
-    uint32_t number;
-    enum role role; /* to begin with */
-    pthread_t id;
-    struct fsif_fetched request;
-};
-
-struct fsi_queue {
-    struct fsi_queue_config config;
-    int wake_fd;
-    struct fsif_shared_u32 word;
-    struct fsif_shared_u32 asleep;  /* the watcher sleeps without a time-out */
-    struct fsif_shared_u32 closing; /* enum fsi_close, or 0 */
-    uint32_t sequence;              /* the ring's owner */
-    _Atomic uint64_t served;        /* written by the ring's owner, read by anybody */
-    uint32_t drain_left;            /* the ring's owner: requests that a drain may still fetch */
-
-    pthread_mutex_t lock;
-    pthread_cond_t watcher_wakes;
-    pthread_cond_t idle_wakes;
-    uint32_t nthreads; /* lock, all of these */
-    uint32_t running;  /* owner and executors */
-    uint32_t idle;
-    uint32_t promoted; /* an idle thread was told to become the watcher */
-    uint32_t streak;   /* takeovers in a row */
-    int has_watcher;   /* or will have one at once */
-    int closed;        /* the intake is */
-    int status;
-    struct thread threads[];
-};
-
 static void *thread_main(void *arg);
 
-/* lock held */
-static int start_thread(struct fsi_queue *q, enum role role)
+int fsi_queue_start_thread(struct fsi_queue *q, enum role role)
 {
     struct thread *t = &q->threads[q->nthreads];
     pthread_attr_t attr;
@@ -128,30 +83,6 @@ static int start_thread(struct fsi_queue *q, enum role role)
     return 0;
 }
 
-/* lock held. Without a spare left, the next executor that ends becomes the watcher. */
-static void find_watcher(struct fsi_queue *q)
-{
-    if (q->has_watcher || q->closed)
-        return;
-    if (q->idle > q->promoted) {
-        q->promoted++;
-        q->has_watcher = 1;
-        pthread_cond_signal(&q->idle_wakes);
-    } else if (q->nthreads < q->config.threads) {
-        q->has_watcher = 1;
-        if (start_thread(q, ROLE_WATCHER))
-            q->has_watcher = 0;
-    }
-}
-
-static void wake_watcher(struct fsi_queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    fsi_store_seq(&q->asleep, 0);
-    pthread_cond_signal(&q->watcher_wakes);
-    pthread_mutex_unlock(&q->lock);
-}
-
 /* A thread stops to own the ring or to execute. The last one after the intake closed says so. */
 static enum role stop_running(struct fsi_queue *q, int close_intake, int status)
 {
@@ -162,12 +93,13 @@ static enum role stop_running(struct fsi_queue *q, int close_intake, int status)
     if (close_intake) {
         q->closed = 1;
         q->status = status;
-        pthread_cond_broadcast(&q->watcher_wakes);
         pthread_cond_broadcast(&q->idle_wakes);
     }
     last = q->closed && !q->running;
     status = q->status;
     pthread_mutex_unlock(&q->lock);
+    if (close_intake)
+        fsi_queue_watch_soon(q, 0);
     if (last)
         q->config.closed(q->config.arg, status);
     return ROLE_IDLE;
@@ -178,23 +110,34 @@ static int execute(struct fsi_queue *q, struct thread *t)
 {
     uint32_t mine = WORD(t->number, ++q->sequence);
 
-    q->served++;
-    fsi_store_seq(&q->word, mine);
-    if (fsi_load_seq(&q->asleep))
-        wake_watcher(q);
+    fsi_counter_add(&t->served, 1);
+    fsi_store_release(&q->word, mine);
     fsif_backend_execute(q->config.backend, &t->request);
-    return fsi_cas(&q->word, mine, mine & ~WORD_EXEC);
+    return fsi_cas(&q->word, mine, mine & ~(uint32_t)WORD_STATE);
 }
 
-static void wait_for_bell(struct fsi_queue *q)
+/* Tell the watcher that the owner is awake, if it sleeps for good. */
+static void wake_up(struct fsi_queue *q, uint32_t word)
 {
+    fsi_store_seq(&q->word, word);
+    if (!fsi_load_seq(&q->asleep))
+        return;
+    fsi_store_seq(&q->asleep, 0);
+    fsi_queue_watch_soon(q, (uint64_t)q->config.slow_threshold * 1000u);
+}
+
+static void sleep_until_bell(struct fsi_queue *q)
+{
+    uint32_t word = fsi_load_relaxed(&q->word);
     struct pollfd fds[2] = {
         {.fd = q->config.transport->event_fd(q->config.session, q->config.queue), .events = POLLIN},
         {.fd = q->wake_fd, .events = POLLIN},
     };
 
+    fsi_store_release(&q->word, word | WORD_IDLE);
     while (poll(fds, 2, -1) < 0 && errno == EINTR)
         ;
+    wake_up(q, word);
     if (fds[0].revents)
         q->config.transport->acknowledge(q->config.session, q->config.queue);
 }
@@ -214,7 +157,7 @@ static enum role own_ring(struct fsi_queue *q, struct thread *t)
             if (closing)
                 return stop_running(q, 1, 0);
             if (!fsif_backend_arm(q->config.backend))
-                wait_for_bell(q);
+                sleep_until_bell(q);
             continue;
         }
         if (closing)
@@ -222,105 +165,6 @@ static enum role own_ring(struct fsi_queue *q, struct thread *t)
         if (!execute(q, t))
             return stop_running(q, 0, 0);
     }
-}
-
-static void add_us(struct timespec *ts, uint64_t us)
-{
-    ts->tv_sec += (time_t)(us / 1000000u);
-    ts->tv_nsec += (long)(us % 1000000u) * 1000;
-    if (ts->tv_nsec >= 1000000000L) {
-        ts->tv_nsec -= 1000000000L;
-        ts->tv_sec++;
-    }
-}
-
-/* lock held */
-static void sleep_us(struct fsi_queue *q, uint64_t us)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    add_us(&until, us);
-    while (!q->closed && !pthread_cond_timedwait(&q->watcher_wakes, &q->lock, &until))
-        ;
-}
-
-/* lock held. Sleep until the owner begins to execute. */
-static void sleep_until_busy(struct fsi_queue *q)
-{
-    fsi_store_seq(&q->asleep, 1);
-    if (fsi_load_seq(&q->word) & WORD_EXEC) {
-        fsi_store_seq(&q->asleep, 0);
-        return;
-    }
-    while (fsi_load_seq(&q->asleep) && !q->closed)
-        pthread_cond_wait(&q->watcher_wakes, &q->lock);
-    fsi_store_seq(&q->asleep, 0);
-}
-
-static enum role watch(struct fsi_queue *q)
-{
-    uint64_t threshold = (uint64_t)q->config.slow_threshold * 1000u;
-    uint64_t quiet = 0;
-    uint32_t seen;
-    int first = 1;
-
-    pthread_mutex_lock(&q->lock);
-    seen = fsi_load_seq(&q->word);
-    while (!q->closed) {
-        uint64_t patience = threshold >> q->streak;
-        uint32_t now;
-
-        sleep_us(q, patience);
-        now = fsi_load_seq(&q->word);
-        if (now != seen) {
-            /* The first change may be the new owner that begins, which says nothing of speed. */
-            if (!first)
-                q->streak = 0;
-            quiet = 0;
-        } else if (now & WORD_EXEC) {
-            if (fsi_cas(&q->word, now, now & ~WORD_EXEC)) {
-                q->has_watcher = 0;
-                q->running++;
-                if (q->streak < MAX_STREAK)
-                    q->streak++;
-                find_watcher(q);
-                pthread_mutex_unlock(&q->lock);
-                return ROLE_OWNER;
-            }
-        } else if ((quiet += patience) >= QUIET_MS * 1000u) {
-            sleep_until_busy(q);
-            now = fsi_load_seq(&q->word);
-            quiet = 0;
-        }
-        seen = now;
-        first = 0;
-    }
-    q->has_watcher = 0;
-    pthread_mutex_unlock(&q->lock);
-    return ROLE_LEAVE;
-}
-
-static enum role rest(struct fsi_queue *q)
-{
-    enum role role = ROLE_LEAVE;
-
-    pthread_mutex_lock(&q->lock);
-    if (!q->closed && !q->has_watcher) {
-        q->has_watcher = 1;
-        pthread_mutex_unlock(&q->lock);
-        return ROLE_WATCHER;
-    }
-    q->idle++;
-    while (!q->closed && !q->promoted)
-        pthread_cond_wait(&q->idle_wakes, &q->lock);
-    q->idle--;
-    if (!q->closed) {
-        q->promoted--;
-        role = ROLE_WATCHER;
-    }
-    pthread_mutex_unlock(&q->lock);
-    return role;
 }
 
 static void *thread_main(void *arg)
@@ -335,10 +179,10 @@ static void *thread_main(void *arg)
             role = own_ring(q, t);
             break;
         case ROLE_WATCHER:
-            role = watch(q);
+            role = fsi_queue_watch(q);
             break;
         case ROLE_IDLE:
-            role = rest(q);
+            role = fsi_queue_rest(q);
             break;
         case ROLE_LEAVE:
             return NULL;
@@ -346,19 +190,22 @@ static void *thread_main(void *arg)
     }
 }
 
-static int init_sync(struct fsi_queue *q)
+static int open_fds(struct fsi_queue *q)
 {
-    pthread_condattr_t attr;
-    int rc = pthread_condattr_init(&attr);
+    q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    q->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return q->wake_fd < 0 || q->timer_fd < 0 ? -fsif_errno_from_host(errno) : 0;
+}
 
-    if (rc)
-        return -fsif_errno_from_host(rc);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->watcher_wakes, &attr);
-    pthread_cond_init(&q->idle_wakes, &attr);
-    pthread_condattr_destroy(&attr);
-    return 0;
+static void free_queue(struct fsi_queue *q)
+{
+    if (q->wake_fd >= 0)
+        close(q->wake_fd);
+    if (q->timer_fd >= 0)
+        close(q->timer_fd);
+    pthread_cond_destroy(&q->idle_wakes);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
 }
 
 int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **out)
@@ -370,34 +217,33 @@ int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **ou
         return -FSIF_ENOMEM;
     q->config = *config;
     q->drain_left = MAX_SLOTS(config->ring_pages);
-    q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (q->wake_fd < 0) {
-        rc = -fsif_errno_from_host(errno);
-        free(q);
-        return rc;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->idle_wakes, NULL);
+    rc = open_fds(q);
+    if (!rc) {
+        pthread_mutex_lock(&q->lock);
+        q->running = 1;
+        rc = fsi_queue_start_thread(q, ROLE_OWNER);
+        if (!rc)
+            fsi_queue_find_watcher(q);
+        pthread_mutex_unlock(&q->lock);
     }
-    rc = init_sync(q);
     if (rc)
-        goto out;
-    pthread_mutex_lock(&q->lock);
-    q->running = 1;
-    rc = start_thread(q, ROLE_OWNER);
-    if (!rc)
-        find_watcher(q);
-    pthread_mutex_unlock(&q->lock);
-out:
-    if (rc) {
-        close(q->wake_fd);
-        free(q);
-        return rc;
-    }
-    *out = q;
-    return 0;
+        free_queue(q);
+    else
+        *out = q;
+    return rc;
 }
 
 uint64_t fsi_queue_served(struct fsi_queue *q)
 {
-    return q->served;
+    uint64_t sum = 0;
+
+    pthread_mutex_lock(&q->lock);
+    for (uint32_t i = 0; i < q->nthreads; i++)
+        sum += fsi_counter_read(&q->threads[i].served);
+    pthread_mutex_unlock(&q->lock);
+    return sum;
 }
 
 void fsi_queue_close(struct fsi_queue *q, enum fsi_close how)
@@ -416,9 +262,5 @@ void fsi_queue_destroy(struct fsi_queue *q)
 {
     for (uint32_t i = 0; i < q->nthreads; i++)
         pthread_join(q->threads[i].id, NULL);
-    pthread_cond_destroy(&q->idle_wakes);
-    pthread_cond_destroy(&q->watcher_wakes);
-    pthread_mutex_destroy(&q->lock);
-    close(q->wake_fd);
-    free(q);
+    free_queue(q);
 }
