@@ -47,7 +47,7 @@ cmp "$work/files" "$work/files.dest" || fail "DESTDIR has other files"
 step "everything is there"
 for f in lib/libfsif.so lib/libfsif.so.0 lib/libfsif.a lib/libfsif-host.so.0 lib/libfsif-host.a \
     lib/libfsif-client.so.0 lib/libfsif-client.a include/fsif/fsif.h include/fsif/client.h \
-    include/fsif/host.h include/fsif/shm.h include/fsif/loop.h include/fsif/posix.h \
+    include/fsif/host.h include/fsif/spin.h include/fsif/shm.h include/fsif/loop.h include/fsif/posix.h \
     include/fsif/memory.h lib/pkgconfig/fsif.pc lib/pkgconfig/fsif-host.pc \
     lib/pkgconfig/fsif-client.pc lib/cmake/fsif/fsif-config.cmake \
     lib/fsif/fsif-transport-shm.so lib/fsif/fsif-transport-loop.so lib/fsif/fsif-store-posix.so \
