@@ -76,8 +76,10 @@ static union memory_block *block_need(struct fsif_store *st, struct memory_data 
     if (grow(st, d, off) != 0)
         return NULL;
     for (uint32_t h = d->height;; h--) {
-        if (*at == NULL)
+        if (*at == NULL) {
             *at = block_make(st);
+            d->blocks += *at != NULL && h == 0;
+        }
         if (*at == NULL || h == 0)
             return *at;
         at = &(*at)->below[(size_t)(off / reach(h - 1)) % MEMORY_FANOUT];
@@ -86,7 +88,8 @@ static union memory_block *block_need(struct fsif_store *st, struct memory_data 
 
 /* Free what lies at or behind byte @from of the tree @b, which begins at byte 0 of its own.
  * Depth: MEMORY_HEIGHT_MAX. Returns 1 if nothing is left of @b and it was freed. */
-static int cut(struct fsif_store *st, union memory_block *b, uint32_t height, uint64_t from)
+static int cut(struct fsif_store *st, struct memory_data *d, union memory_block *b, uint32_t height,
+               uint64_t from)
 {
     uint32_t left = 0;
 
@@ -102,7 +105,7 @@ static int cut(struct fsif_store *st, union memory_block *b, uint32_t height, ui
         uint64_t begin = reach(height - 1) * i;
         if (b->below[i] == NULL)
             continue;
-        if (cut(st, b->below[i], height - 1, from > begin ? from - begin : 0))
+        if (cut(st, d, b->below[i], height - 1, from > begin ? from - begin : 0))
             b->below[i] = NULL;
         else
             left++;
@@ -110,6 +113,7 @@ static int cut(struct fsif_store *st, union memory_block *b, uint32_t height, ui
     if (left > 0)
         return 0;
     block_free(st, b);
+    d->blocks -= height == 0;
     return 1;
 }
 
@@ -169,7 +173,7 @@ int fsi_memory_data_resize(struct fsif_store *st, struct memory_data *d, uint64_
 {
     if (size > MEMORY_FILE_MAX)
         return -FSIF_EFBIG;
-    if (size <= d->size && cut(st, d->root, d->height, size)) {
+    if (size <= d->size && cut(st, d, d->root, d->height, size)) {
         d->root = NULL;
         d->height = 0;
     }

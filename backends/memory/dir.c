@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Directories: a hash table for finding a name, and a list in the order in which the names were
+ * Directories: a hash table for finding a name, and an array in the order in which the names were
  * made for listing them. The hash is SipHash-2-4 with a key of the store's own, so a guest cannot
  * choose names that collide.
+ *
+ * An entry's cookie is its number in that order, never used again in its directory. A listing goes
+ * on behind a cookie, which is found by halving, whether the entry is still there or not. A name
+ * that is renamed over keeps its entry. The array is packed when half of it is empty.
  */
 
 #include <stdlib.h>
 #include <string.h>
 #include "internal.h"
 
-enum { FIRST_BUCKETS = 8 };
+enum { FIRST_BUCKETS = 8, DOT = 1, DOT_DOT = 2 };
 
 static uint64_t rotate(uint64_t x, int by)
 {
@@ -80,7 +84,7 @@ struct memory_entry *fsi_memory_find(const struct fsif_store *st, const struct m
 }
 
 /* Keep as many buckets as entries, at least. */
-static int make_room(struct memory_dir *d)
+static int more_buckets(struct memory_dir *d)
 {
     uint32_t n = d->nbuckets == 0 ? FIRST_BUCKETS : d->nbuckets * 2;
     struct memory_entry **buckets;
@@ -90,7 +94,10 @@ static int make_room(struct memory_dir *d)
     buckets = calloc(n, sizeof(struct memory_entry *));
     if (buckets == NULL)
         return -FSIF_ENOMEM;
-    for (struct memory_entry *e = d->first; e != NULL; e = e->after) {
+    for (uint32_t i = 0; i < d->used; i++) {
+        struct memory_entry *e = d->order[i].entry;
+        if (e == NULL)
+            continue;
         e->chain = buckets[e->hash & (n - 1)];
         buckets[e->hash & (n - 1)] = e;
     }
@@ -100,14 +107,50 @@ static int make_room(struct memory_dir *d)
     return 0;
 }
 
+static void pack(struct memory_dir *d)
+{
+    uint32_t to = 0;
+
+    for (uint32_t i = 0; i < d->used; i++) {
+        if (d->order[i].entry == NULL)
+            continue;
+        d->order[to] = d->order[i];
+        d->order[to].entry->place = to;
+        to++;
+    }
+    d->used = to;
+}
+
+/* There is room for one more. */
+static int more_order(struct memory_dir *d)
+{
+    uint32_t room = d->room == 0 ? FIRST_BUCKETS : d->room * 2;
+    struct memory_place_in_order *order;
+
+    if (d->used < d->room)
+        return 0;
+    if (d->used > 0 && d->count <= d->used / 2) {
+        pack(d);
+        return 0;
+    }
+    order = realloc(d->order, room * sizeof(*order));
+    if (order == NULL)
+        return -FSIF_ENOMEM;
+    d->order = order;
+    d->room = room;
+    return 0;
+}
+
 /* Give @node, which has no name, one that is free in @dir. */
 int fsi_memory_link(struct fsif_store *st, struct memory_node *dir, const char *name, size_t len,
                     struct memory_node *node)
 {
     struct memory_dir *d = &dir->u.dir;
     struct memory_entry *e;
-    int err = make_room(d);
+    int err = more_buckets(d);
 
+    if (err == 0)
+        err = more_order(d);
     if (err != 0)
         return err;
     e = malloc(sizeof(*e) + len + 1);
@@ -118,13 +161,12 @@ int fsi_memory_link(struct fsif_store *st, struct memory_node *dir, const char *
     e->len = (uint32_t)len;
     e->hash = hash_name(st->seed, name, len);
     e->node = node;
-    e->sequence = ++d->sequence;
     e->chain = d->buckets[e->hash & (d->nbuckets - 1)];
     d->buckets[e->hash & (d->nbuckets - 1)] = e;
-    e->before = d->last;
-    e->after = NULL;
-    *(d->last != NULL ? &d->last->after : &d->first) = e;
-    d->last = e;
+    if (d->cookie < DOT_DOT)
+        d->cookie = DOT_DOT;
+    e->place = d->used++;
+    d->order[e->place] = (struct memory_place_in_order){++d->cookie, e};
     d->count++;
     node->linked = 1;
     if (node->directory) {
@@ -136,18 +178,15 @@ int fsi_memory_link(struct fsif_store *st, struct memory_node *dir, const char *
 }
 
 /* Take a name away. Its node has none then; the caller gives it another or lets it go. */
-void fsi_memory_unlink(struct fsif_store *st, struct memory_node *dir, struct memory_entry *entry)
+void fsi_memory_unlink(struct memory_node *dir, struct memory_entry *entry)
 {
     struct memory_dir *d = &dir->u.dir;
     struct memory_entry **at = &d->buckets[entry->hash & (d->nbuckets - 1)];
 
-    (void)st;
     while (*at != entry)
         at = &(*at)->chain;
     *at = entry->chain;
-    fsi_memory_list_leave(dir, entry);
-    *(entry->before != NULL ? &entry->before->after : &d->first) = entry->after;
-    *(entry->after != NULL ? &entry->after->before : &d->last) = entry->before;
+    d->order[entry->place].entry = NULL;
     d->count--;
     entry->node->linked = 0;
     if (entry->node->directory) {
@@ -174,15 +213,35 @@ static int step(const struct fsif_store *st, struct memory_node **at, const char
     return 0;
 }
 
-/* Find where the last component of @path is, or could be. */
-int fsi_memory_place(struct fsif_store *st, const char *path, struct memory_place *out)
+/* The node of an open file, or the root. */
+static int start(struct fsif_store *st, uint64_t base, struct memory_node **out)
 {
-    struct memory_node *at = st->root;
-    int err;
+    const struct memory_file *file;
+
+    *out = st->root;
+    if (base == FSIF_STORE_ROOT)
+        return 0;
+    file = fsi_memory_file(st, base);
+    if (file == NULL)
+        return -FSIF_EBADF;
+    *out = file->node;
+    return 0;
+}
+
+/* Find where the last component of @path is, or could be. */
+int fsi_memory_place(struct fsif_store *st, uint64_t base, const char *path,
+                     struct memory_place *out)
+{
+    struct memory_node *at;
+    int err = start(st, base, &at);
 
     memset(out, 0, sizeof(*out));
+    if (err != 0)
+        return err;
     if (path[0] == '\0')
         return -FSIF_ENOENT;
+    if (!at->directory)
+        return -FSIF_ENOTDIR;
     if (path[0] == '.' && path[1] == '\0') {
         out->dir = at;
         return 0;
@@ -201,7 +260,7 @@ int fsi_memory_place(struct fsif_store *st, const char *path, struct memory_plac
             out->len = (uint32_t)len;
             out->slash = (uint32_t)slash;
             out->entry = fsi_memory_find(st, at, path, len);
-            return 0;
+            return out->entry == NULL && !at->linked ? -FSIF_ENOENT : 0;
         }
         err = step(st, &at, path, len);
         if (err != 0)
@@ -211,11 +270,15 @@ int fsi_memory_place(struct fsif_store *st, const char *path, struct memory_plac
 }
 
 /* Find what is there. */
-int fsi_memory_lookup(struct fsif_store *st, const char *path, struct memory_node **out)
+int fsi_memory_lookup(struct fsif_store *st, uint64_t base, const char *path,
+                      struct memory_node **out)
 {
     struct memory_place at;
-    int err = fsi_memory_place(st, path, &at);
+    int err;
 
+    if (path[0] == '\0')
+        return start(st, base, out);
+    err = fsi_memory_place(st, base, path, &at);
     if (err != 0)
         return err;
     if (at.len == 0) {

@@ -31,7 +31,7 @@ static int grow(struct fsif_store *st)
 }
 
 /* There is a free place: see fsi_memory_open. */
-static void hold(struct fsif_store *st, struct memory_node *node, int writable, uint64_t *file)
+static void hold(struct fsif_store *st, struct memory_node *node, uint32_t flags, uint64_t *file)
 {
     struct memory_file *f;
 
@@ -39,13 +39,14 @@ static void hold(struct fsif_store *st, struct memory_node *node, int writable, 
     f = &st->files[st->free_file];
     st->free_file = f->next;
     f->node = node;
-    f->writable = writable != 0;
+    f->flags = flags;
+    f->until = UINT64_MAX;
     f->generation++;
     *file |= (uint64_t)f->generation << 32;
     node->refs++;
 }
 
-static struct memory_file *find(struct fsif_store *st, uint64_t file)
+struct memory_file *fsi_memory_file(struct fsif_store *st, uint64_t file)
 {
     uint32_t index = (uint32_t)file;
 
@@ -73,56 +74,68 @@ static int make(struct fsif_store *st, const struct memory_place *at, uint32_t m
 }
 
 /* Find the node, making it if that was asked for. */
-static int find_or_make(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                        struct memory_node **out)
+static int find_or_make(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                        uint32_t mode, struct memory_node **out)
 {
     struct memory_place at;
     int err;
 
-    if ((flags & FSIF_STORE_CREATE) == 0)
-        return fsi_memory_lookup(st, path, out);
-    err = fsi_memory_place(st, path, &at);
+    if ((flags & FSIF_O_CREAT) == 0)
+        return fsi_memory_lookup(st, base, path, out);
+    err = fsi_memory_place(st, base, path, &at);
     if (err != 0)
         return err;
-    if (at.len == 0 || at.slash)
+    if (at.slash)
         return -FSIF_EISDIR;
-    if (at.entry == NULL)
+    if (at.len != 0 && at.entry == NULL)
         return make(st, &at, mode, out);
-    *out = at.entry->node;
-    return 0;
+    *out = at.len == 0 ? at.dir : at.entry->node;
+    if ((flags & FSIF_O_EXCL) != 0)
+        return -FSIF_EEXIST;
+    return (*out)->directory ? -FSIF_EISDIR : 0;
 }
 
-int fsi_memory_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                    uint64_t *file)
+/* As far as the store goes: no O_TMPFILE, no O_PATH, no O_APPEND. */
+static int check_flags(uint32_t flags)
 {
-    const uint32_t change = FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE;
-    int directory = (flags & FSIF_STORE_DIRECTORY) != 0;
-    struct memory_node *node;
-    int err;
+    if ((flags & (FSIF_O_TMPFILE | FSIF_O_PATH | FSIF_O_APPEND)) != 0)
+        return -FSIF_EOPNOTSUPP;
+    if ((flags & FSIF_O_DIRECTORY) != 0 && (flags & FSIF_O_CREAT) != 0)
+        return -FSIF_EINVAL;
+    return (flags & FSIF_O_ACCMODE) == FSIF_O_ACCMODE ? -FSIF_EINVAL : 0;
+}
 
-    if (directory && (flags & change) != 0)
-        return -FSIF_EISDIR;
+int fsi_memory_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                    uint32_t mode, uint64_t *file, struct fsif_attr *attr)
+{
+    const uint32_t change = FSIF_O_ACCMODE | FSIF_O_TRUNC;
+    struct memory_node *node;
+    int err = check_flags(flags);
+
     /* A place first, so that no file is made that cannot be opened. */
-    err = st->free_file == st->nfiles ? grow(st) : 0;
+    if (err == 0 && st->free_file == st->nfiles)
+        err = grow(st);
     if (err == 0)
-        err = find_or_make(st, path, flags, mode, &node);
+        err = find_or_make(st, base, path, flags, mode, &node);
     if (err != 0)
         return err;
-    if (!node->directory && directory)
+    if (!node->directory && (flags & FSIF_O_DIRECTORY) != 0)
         return -FSIF_ENOTDIR;
-    if (node->directory && !directory)
+    if (node->directory && (flags & change) != 0)
         return -FSIF_EISDIR;
-    hold(st, node, (flags & (FSIF_STORE_WRITE | FSIF_STORE_TRUNCATE)) != 0, file);
-    if ((flags & FSIF_STORE_TRUNCATE) != 0) {
+    hold(st, node, flags, file);
+    if ((flags & FSIF_O_TRUNC) != 0) {
         fsi_memory_data_resize(st, &node->u.data, 0);
         fsi_memory_changed(node);
     }
+    if (attr != NULL)
+        fsi_memory_attr(node, attr);
     return 0;
 }
 
 int fsi_memory_close(struct fsif_store *st, uint64_t file)
 {
-    struct memory_file *f = find(st, file);
+    struct memory_file *f = fsi_memory_file(st, file);
 
     if (f == NULL)
         return -FSIF_EBADF;
@@ -135,72 +148,42 @@ int fsi_memory_close(struct fsif_store *st, uint64_t file)
 
 int64_t fsi_memory_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t len, uint64_t off)
 {
-    struct memory_file *f = find(st, file);
+    struct memory_file *f = fsi_memory_file(st, file);
 
     if (f == NULL)
         return -FSIF_EBADF;
     if (off > INT64_MAX)
         return -FSIF_EINVAL;
+    if ((f->flags & FSIF_O_ACCMODE) == FSIF_O_WRONLY)
+        return -FSIF_EBADF;
     if (f->node->directory)
         return -FSIF_EISDIR;
     return fsi_memory_data_read(&f->node->u.data, buf, len, off);
 }
 
 int64_t fsi_memory_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                         uint64_t off)
+                         uint64_t off, uint32_t flags)
 {
-    struct memory_file *f = find(st, file);
+    struct memory_file *f = fsi_memory_file(st, file);
     int64_t n;
 
+    (void)flags; /* the medium is here */
     if (f == NULL)
         return -FSIF_EBADF;
-    if (off > INT64_MAX)
+    if (off > INT64_MAX && off != FSIF_STORE_END)
         return -FSIF_EINVAL;
-    if (!f->writable)
+    if ((f->flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
         return -FSIF_EBADF;
+    if (off == FSIF_STORE_END)
+        off = f->node->u.data.size;
     n = fsi_memory_data_write(st, &f->node->u.data, buf, len, off);
     if (n > 0)
         fsi_memory_changed(f->node);
     return n;
 }
 
-int fsi_memory_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+int fsi_memory_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
-    struct memory_file *f = find(st, file);
-
-    if (f == NULL)
-        return -FSIF_EBADF;
-    fsi_memory_attr(st, f->node, out);
-    return 0;
-}
-
-int fsi_memory_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
-{
-    struct memory_file *f = find(st, file);
-    int err;
-
-    if (f == NULL)
-        return -FSIF_EBADF;
-    if (size > INT64_MAX || !f->writable)
-        return -FSIF_EINVAL;
-    err = fsi_memory_data_resize(st, &f->node->u.data, size);
-    if (err == 0)
-        fsi_memory_changed(f->node);
-    return err;
-}
-
-int fsi_memory_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
-{
-    struct memory_file *f = find(st, file);
-
-    if (f == NULL)
-        return -FSIF_EBADF;
-    f->node->mode = fsi_memory_mode(st, mode);
-    fsi_memory_touched(f->node);
-    return 0;
-}
-
-int fsi_memory_sync(struct fsif_store *st, uint64_t file)
-{
-    return find(st, file) == NULL ? -FSIF_EBADF : 0;
+    (void)flags;
+    return fsi_memory_file(st, file) == NULL ? -FSIF_EBADF : 0;
 }

@@ -1,90 +1,100 @@
 /* SPDX-License-Identifier: MIT */
 
-/*
- * Listings. A stream stands before the entry that it gives next. If that entry goes, the stream
- * moves on (fsi_memory_list_leave), so what is there throughout is given once; and it gives nothing
- * that was made after it was opened, so it ends.
- *
- * A stream's number is its place in the table (low half) and how often that was used (high half).
- */
+/* Listings: what is given is copied out in batches, so that the caller may ask for more about it
+ * while the lock is free. */
 
 #include <string.h>
 #include "internal.h"
 
-static struct memory_stream *find(struct fsif_store *st, uint64_t stream)
-{
-    uint32_t index = (uint32_t)stream;
+enum { DOT = 1, DOT_DOT = 2, BATCH = 32 };
 
-    if (index >= MEMORY_STREAMS || st->streams[index].node == NULL ||
-        st->streams[index].generation != (uint32_t)(stream >> 32))
-        return NULL;
-    return &st->streams[index];
+struct batch {
+    uint32_t n;
+    struct fsif_store_entry entry[BATCH];
+    char name[BATCH][FSIF_NAME_MAX + 1];
+};
+
+static void add(struct batch *b, const char *name, size_t len, const struct memory_node *node,
+                uint64_t cookie)
+{
+    struct fsif_store_entry *e = &b->entry[b->n];
+
+    memcpy(b->name[b->n], name, len + 1);
+    *e = (struct fsif_store_entry){
+        .name = b->name[b->n],
+        .name_len = (uint32_t)len,
+        .type = node->directory ? FSIF_S_IFDIR : FSIF_S_IFREG,
+        .ino = node->ino,
+        .cookie = cookie,
+    };
+    b->n++;
 }
 
-int fsi_memory_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
+/* The first place behind @cookie. */
+static uint32_t find(const struct memory_dir *d, uint64_t cookie)
 {
-    struct memory_node *node;
-    struct memory_stream *s;
-    uint32_t i = 0;
-    int err = fsi_memory_lookup(st, path, &node);
+    uint32_t low = 0, high = d->used;
 
-    if (err != 0)
-        return err;
-    if (!node->directory)
-        return -FSIF_ENOTDIR;
-    while (i < MEMORY_STREAMS && st->streams[i].node != NULL)
-        i++;
-    if (i == MEMORY_STREAMS)
-        return -FSIF_EMFILE;
-    s = &st->streams[i];
-    s->node = node;
-    s->at = node->u.dir.first;
-    s->until = node->u.dir.sequence;
-    s->dots = 0;
-    s->generation++;
-    s->other = node->u.dir.streams;
-    node->u.dir.streams = s;
-    node->refs++;
-    *stream = (uint64_t)s->generation << 32 | i;
-    return 0;
-}
-
-int fsi_memory_list_next(struct fsif_store *st, uint64_t stream, char *name)
-{
-    struct memory_stream *s = find(st, stream);
-
-    if (s == NULL)
-        return -FSIF_EBADF;
-    if (s->dots < 2) {
-        s->dots++;
-        memcpy(name, s->dots == 1 ? "." : "..", s->dots + 1);
-        return 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (d->order[middle].cookie <= cookie)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    if (s->at == NULL || s->at->sequence > s->until)
-        return 0;
-    memcpy(name, s->at->name, s->at->len + 1);
-    s->at = s->at->after;
-    return 1;
+    return low;
 }
 
-void fsi_memory_list_close(struct fsif_store *st, uint64_t stream)
+static void fill(struct batch *b, const struct memory_node *node, uint64_t cookie, uint64_t until)
 {
-    struct memory_stream *s = find(st, stream);
-    struct memory_stream **at;
+    const struct memory_dir *d = &node->u.dir;
 
-    if (s == NULL)
-        return;
-    at = &s->node->u.dir.streams;
-    while (*at != s)
-        at = &(*at)->other;
-    *at = s->other;
-    fsi_memory_unref(st, s->node);
-    s->node = NULL;
+    b->n = 0;
+    if (cookie < DOT)
+        add(b, ".", 1, node, DOT);
+    if (cookie < DOT_DOT)
+        add(b, "..", 2, d->parent != NULL ? d->parent : node, DOT_DOT);
+    for (uint32_t i = find(d, cookie); i < d->used && b->n < BATCH; i++) {
+        const struct memory_entry *e = d->order[i].entry;
+        if (d->order[i].cookie > until)
+            break;
+        if (e != NULL)
+            add(b, e->name, e->len, e->node, d->order[i].cookie);
+    }
 }
 
-void fsi_memory_list_leave(struct memory_node *dir, const struct memory_entry *entry)
+static int next_batch(struct fsif_store *st, uint64_t dir, uint64_t cookie, struct batch *b)
 {
-    for (struct memory_stream *s = dir->u.dir.streams; s != NULL; s = s->other)
-        if (s->at == entry)
-            s->at = entry->after;
+    struct memory_file *file;
+    int err = 0;
+
+    pthread_mutex_lock(&st->lock);
+    file = fsi_memory_file(st, dir);
+    if (file == NULL)
+        err = -FSIF_EBADF;
+    else if (!file->node->directory)
+        err = -FSIF_ENOTDIR;
+    else if (cookie == 0)
+        file->until = file->node->u.dir.cookie;
+    if (err == 0)
+        fill(b, file->node, cookie, file->until);
+    pthread_mutex_unlock(&st->lock);
+    return err;
+}
+
+/* Takes the lock itself. */
+int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                       fsif_store_entry_fn *fn, void *arg)
+{
+    struct batch b;
+
+    for (;;) {
+        int err = next_batch(st, dir, cookie, &b);
+        if (err != 0 || b.n == 0)
+            return err;
+        for (uint32_t i = 0; i < b.n; i++)
+            if (fn(arg, &b.entry[i]) == 0)
+                return 1;
+        cookie = b.entry[b.n - 1].cookie;
+    }
 }

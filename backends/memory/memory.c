@@ -3,7 +3,7 @@
 /*
  * The memory store: configuration, vtable and lock.
  *
- * One mutex guards everything that a store has: tree, data, open files and listings. Each member
+ * One mutex guards everything that a store has: tree, data and open files. Each member
  * takes it for as long as it runs, so members are atomic to each other. None of them waits for
  * anything but memory; the longest hold it while they copy one request's data or free a file's
  * blocks.
@@ -85,24 +85,38 @@ static void destroy(struct fsif_store *st)
     free(st);
 }
 
-static int64_t space(struct fsif_store *st, const char *path)
+static int statvfs_of(struct fsif_store *st, uint64_t base, const char *path,
+                      struct fsif_statvfs *out)
 {
     struct memory_node *node;
-    int err = fsi_memory_lookup(st, path, &node);
+    int err;
 
-    return err != 0 ? err : (int64_t)(st->max_bytes - st->bytes);
+    pthread_mutex_lock(&st->lock);
+    err = fsi_memory_lookup(st, base, path, &node);
+    if (err == 0)
+        *out = (struct fsif_statvfs){
+            .blocks = st->max_bytes / MEMORY_BLOCK,
+            .bfree = (st->max_bytes - st->bytes) / MEMORY_BLOCK,
+            .bavail = (st->max_bytes - st->bytes) / MEMORY_BLOCK,
+            .files = st->max_nodes,
+            .ffree = st->max_nodes - st->nodes,
+            .bsize = MEMORY_BLOCK,
+            .namemax = FSIF_NAME_MAX,
+        };
+    pthread_mutex_unlock(&st->lock);
+    return err;
 }
 
-static int locked_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                       uint64_t *file)
+static int locked_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                       uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
     int r;
 
     if (st->read_only &&
-        (flags & (FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE)) != 0)
+        (flags & (FSIF_O_ACCMODE | FSIF_O_CREAT | FSIF_O_TRUNC | FSIF_O_TMPFILE)) != 0)
         return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_open(st, path, flags, mode, file);
+    r = fsi_memory_open(st, base, path, flags, mode, file, attr);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
@@ -129,133 +143,87 @@ static int64_t locked_read(struct fsif_store *st, uint64_t file, void *buf, uint
 }
 
 static int64_t locked_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                            uint64_t off)
+                            uint64_t off, uint32_t flags)
 {
     int64_t r;
 
     if (st->read_only)
         return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_write(st, file, buf, len, off);
+    r = fsi_memory_write(st, file, buf, len, off, flags);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int locked_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+static int locked_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                       struct fsif_attr *out)
 {
     int r;
 
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_stat(st, file, out);
+    r = fsi_memory_stat(st, base, path, flags, out);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int locked_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_truncate(st, file, size);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
+static int locked_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                          const struct fsif_setattr *set)
 {
     int r;
 
     if (st->read_only)
         return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_chmod(st, file, mode);
+    r = fsi_memory_setattr(st, base, path, flags, set);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int locked_sync(struct fsif_store *st, uint64_t file)
+static int locked_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
     int r;
 
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_sync(st, file);
+    r = fsi_memory_sync(st, file, flags);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int locked_remove(struct fsif_store *st, const char *path)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_remove(st, path);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_rename(struct fsif_store *st, const char *from, const char *to)
+static int locked_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
     int r;
 
     if (st->read_only)
         return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_rename(st, from, to);
+    r = fsi_memory_remove(st, base, path, flags);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int locked_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+static int locked_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                         const char *path2, uint32_t flags)
 {
     int r;
 
     if (st->read_only)
         return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_mkdir(st, path, mode);
+    r = fsi_memory_rename(st, base, path, base2, path2, flags);
     pthread_mutex_unlock(&st->lock);
     return r;
 }
 
-static int64_t locked_space(struct fsif_store *st, const char *path)
-{
-    int64_t r;
-
-    pthread_mutex_lock(&st->lock);
-    r = space(st, path);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
+static int locked_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
     int r;
 
+    if (st->read_only)
+        return -FSIF_EROFS;
     pthread_mutex_lock(&st->lock);
-    r = fsi_memory_list_open(st, path, stream);
+    r = fsi_memory_mkdir(st, base, path, mode);
     pthread_mutex_unlock(&st->lock);
     return r;
-}
-
-static int locked_list_next(struct fsif_store *st, uint64_t stream, char *name)
-{
-    int r;
-
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_list_next(st, stream, name);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static void locked_list_close(struct fsif_store *st, uint64_t stream)
-{
-    pthread_mutex_lock(&st->lock);
-    fsi_memory_list_close(st, stream);
-    pthread_mutex_unlock(&st->lock);
 }
 
 const struct fsif_store_ops fsif_store_memory = {
@@ -269,14 +237,11 @@ const struct fsif_store_ops fsif_store_memory = {
     .read = locked_read,
     .write = locked_write,
     .stat = locked_stat,
-    .truncate = locked_truncate,
-    .chmod = locked_chmod,
+    .setattr = locked_setattr,
     .sync = locked_sync,
     .remove = locked_remove,
     .rename = locked_rename,
     .mkdir = locked_mkdir,
-    .space = locked_space,
-    .list_open = locked_list_open,
-    .list_next = locked_list_next,
-    .list_close = locked_list_close,
+    .statvfs = statvfs_of,
+    .readdir = fsi_memory_readdir,
 };

@@ -12,24 +12,26 @@ static void let_go(struct fsif_store *st, struct memory_node *node)
         fsi_memory_free_node(st, node);
 }
 
-int fsi_memory_remove(struct fsif_store *st, const char *path)
+int fsi_memory_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
     struct memory_place at;
     struct memory_node *node;
-    int err = fsi_memory_place(st, path, &at);
+    int err = fsi_memory_place(st, base, path, &at);
 
     if (err != 0)
         return err;
     if (at.len == 0)
-        return -FSIF_EINVAL;
+        return flags == FSIF_REMOVE_FILE ? -FSIF_EISDIR : -FSIF_EINVAL;
     if (at.entry == NULL)
         return -FSIF_ENOENT;
     node = at.entry->node;
-    if (!node->directory && at.slash)
+    if (!node->directory && (at.slash || flags == FSIF_REMOVE_DIR))
         return -FSIF_ENOTDIR;
+    if (node->directory && flags == FSIF_REMOVE_FILE)
+        return -FSIF_EISDIR;
     if (node->directory && node->u.dir.count > 0)
         return -FSIF_ENOTEMPTY;
-    fsi_memory_unlink(st, at.dir, at.entry);
+    fsi_memory_unlink(at.dir, at.entry);
     let_go(st, node);
     return 0;
 }
@@ -73,7 +75,7 @@ static void rename_over(struct fsif_store *st, struct memory_place *from, struct
     struct memory_node *node = from->entry->node;
     struct memory_node *target = to->entry->node;
 
-    fsi_memory_unlink(st, from->dir, from->entry);
+    fsi_memory_unlink(from->dir, from->entry);
     to->entry->node = node;
     node->linked = 1;
     target->linked = 0;
@@ -85,14 +87,15 @@ static void rename_over(struct fsif_store *st, struct memory_place *from, struct
     let_go(st, target);
 }
 
-int fsi_memory_rename(struct fsif_store *st, const char *from, const char *to)
+int fsi_memory_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                      const char *path2, uint32_t flags)
 {
     struct memory_place source, target;
     struct memory_node *node;
-    int err = fsi_memory_place(st, from, &source);
+    int err = flags != 0 ? -FSIF_EINVAL : fsi_memory_place(st, base, path, &source);
 
     if (err == 0)
-        err = fsi_memory_place(st, to, &target);
+        err = fsi_memory_place(st, base2, path2, &target);
     if (err == 0)
         err = check_rename(&source, &target);
     if (err != 0)
@@ -107,7 +110,7 @@ int fsi_memory_rename(struct fsif_store *st, const char *from, const char *to)
         err = fsi_memory_link(st, target.dir, target.name, target.len, node);
         if (err != 0)
             return err;
-        fsi_memory_unlink(st, source.dir, source.entry);
+        fsi_memory_unlink(source.dir, source.entry);
         node->linked = 1;
         if (node->directory)
             node->u.dir.parent = target.dir;
@@ -116,12 +119,12 @@ int fsi_memory_rename(struct fsif_store *st, const char *from, const char *to)
     return 0;
 }
 
-int fsi_memory_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+int fsi_memory_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
     const uint32_t known = FSIF_S_PERM & ~(FSIF_S_ISUID | FSIF_S_ISGID);
     struct memory_place at;
     struct memory_node *node;
-    int err = fsi_memory_place(st, path, &at);
+    int err = fsi_memory_place(st, base, path, &at);
 
     if (err != 0)
         return err;

@@ -14,25 +14,23 @@ uint32_t fsi_memory_mode(const struct fsif_store *st, uint32_t mode)
     return st->setid ? mode : mode & ~(FSIF_S_ISUID | FSIF_S_ISGID);
 }
 
-static void stamp(int64_t *sec, uint32_t *nsec)
+static struct memory_time now(void)
 {
-    struct timespec now;
+    struct timespec t;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    *sec = now.tv_sec;
-    *nsec = (uint32_t)now.tv_nsec;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (struct memory_time){.sec = t.tv_sec, .nsec = (uint32_t)t.tv_nsec};
 }
 
 void fsi_memory_touched(struct memory_node *node)
 {
-    stamp(&node->ctime, &node->ctime_nsec);
+    node->ctime = now();
 }
 
 void fsi_memory_changed(struct memory_node *node)
 {
-    fsi_memory_touched(node);
+    node->ctime = now();
     node->mtime = node->ctime;
-    node->mtime_nsec = node->ctime_nsec;
 }
 
 /* A node without a name; NULL: the limit is reached. */
@@ -49,7 +47,10 @@ struct memory_node *fsi_memory_node(struct fsif_store *st, int directory, uint32
     node->mode = mode;
     fsi_memory_changed(node);
     node->atime = node->ctime;
-    node->atime_nsec = node->ctime_nsec;
+    node->btime = node->ctime;
+    node->ino = ++st->ino;
+    node->uid = st->uid;
+    node->gid = st->gid;
     node->older = st->newest;
     if (st->newest != NULL)
         st->newest->newer = node;
@@ -60,13 +61,9 @@ struct memory_node *fsi_memory_node(struct fsif_store *st, int directory, uint32
 
 static void free_entries(struct memory_dir *dir)
 {
-    struct memory_entry *e = dir->first;
-
-    while (e != NULL) {
-        struct memory_entry *after = e->after;
-        free(e);
-        e = after;
-    }
+    for (uint32_t i = 0; i < dir->used; i++)
+        free(dir->order[i].entry);
+    free(dir->order);
     free(dir->buckets);
 }
 
@@ -101,20 +98,89 @@ static uint32_t links(const struct memory_node *node)
     return node->directory ? 2 + node->u.dir.subdirs : 1;
 }
 
-void fsi_memory_attr(const struct fsif_store *st, const struct memory_node *node,
-                     struct fsif_attr *out)
+void fsi_memory_attr(const struct memory_node *node, struct fsif_attr *out)
 {
     *out = (struct fsif_attr){
         .mode = (node->directory ? FSIF_S_IFDIR : FSIF_S_IFREG) | node->mode,
-        .uid = st->uid,
-        .gid = st->gid,
+        .uid = node->uid,
+        .gid = node->gid,
         .nlink = links(node),
         .size = node->directory ? MEMORY_BLOCK : node->u.data.size,
-        .atime = node->atime,
-        .mtime = node->mtime,
-        .ctime = node->ctime,
-        .atime_nsec = node->atime_nsec,
-        .mtime_nsec = node->mtime_nsec,
-        .ctime_nsec = node->ctime_nsec,
+        .atime = node->atime.sec,
+        .mtime = node->mtime.sec,
+        .ctime = node->ctime.sec,
+        .btime = node->btime.sec,
+        .atime_nsec = node->atime.nsec,
+        .mtime_nsec = node->mtime.nsec,
+        .ctime_nsec = node->ctime.nsec,
+        .btime_nsec = node->btime.nsec,
+        .blocks = node->directory ? 0 : node->u.data.blocks * (MEMORY_BLOCK / 512),
+        .ino = node->ino,
+        .dev = 1,
+        .blksize = MEMORY_BLOCK,
     };
+}
+
+int fsi_memory_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                    struct fsif_attr *out)
+{
+    struct memory_node *node;
+    int err = fsi_memory_lookup(st, base, path, &node);
+
+    (void)flags; /* there are no links */
+    if (err == 0)
+        fsi_memory_attr(node, out);
+    return err;
+}
+
+static int resize(struct fsif_store *st, const struct memory_file *file, struct memory_node *node,
+                  uint64_t size)
+{
+    int err;
+
+    if (file != NULL && (file->flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
+        return -FSIF_EINVAL;
+    if (node->directory)
+        return -FSIF_EISDIR;
+    if (size > INT64_MAX)
+        return -FSIF_EINVAL;
+    err = fsi_memory_data_resize(st, &node->u.data, size);
+    if (err == 0)
+        fsi_memory_changed(node);
+    return err;
+}
+
+static void set_times(struct memory_node *node, const struct fsif_setattr *set)
+{
+    if ((set->mask & FSIF_SET_ATIME) != 0)
+        node->atime = (struct memory_time){set->atime, set->atime_nsec};
+    if ((set->mask & FSIF_SET_MTIME) != 0)
+        node->mtime = (struct memory_time){set->mtime, set->mtime_nsec};
+    if ((set->mask & FSIF_SET_ATIME_NOW) != 0)
+        node->atime = node->ctime;
+    if ((set->mask & FSIF_SET_MTIME_NOW) != 0)
+        node->mtime = node->ctime;
+}
+
+int fsi_memory_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                       const struct fsif_setattr *set)
+{
+    const struct memory_file *file = path[0] == '\0' ? fsi_memory_file(st, base) : NULL;
+    struct memory_node *node;
+    int err = fsi_memory_lookup(st, base, path, &node);
+
+    (void)flags; /* there are no links */
+    if (err == 0 && (set->mask & FSIF_SET_SIZE) != 0)
+        err = resize(st, file, node, set->size);
+    if (err != 0 || set->mask == 0)
+        return err;
+    if ((set->mask & FSIF_SET_UID) != 0)
+        node->uid = set->uid;
+    if ((set->mask & FSIF_SET_GID) != 0)
+        node->gid = set->gid;
+    if ((set->mask & FSIF_SET_MODE) != 0)
+        node->mode = fsi_memory_mode(st, set->mode);
+    fsi_memory_touched(node);
+    set_times(node, set);
+    return 0;
 }
