@@ -3,11 +3,10 @@
 /*
  * A store of one's own: two constant files, read-only. A store answers about names and files and
  * knows nothing of rings, sessions or who asks. Names come to it in one form: no leading slash, no
- * ".." and "." for the root.
+ * ".." and "." for where they start, which is the root of the export or an open directory.
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <fsif/client.h>
 #include <fsif/host.h>
@@ -51,20 +50,42 @@ static void two_destroy(struct fsif_store *st)
     (void)st;
 }
 
-static int two_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                    uint64_t *file)
+/* The number of what (@base, @path) names. An empty path is the open file @base itself. */
+static int find_from(uint64_t base, const char *path)
 {
-    int n = find(path);
+    if (path[0] == '\0' && base != FSIF_STORE_ROOT)
+        return (int)base;
+    if (base != FSIF_STORE_ROOT && base != ROOT)
+        return -FSIF_ENOTDIR;
+    return find(path[0] == '\0' ? "." : path);
+}
+
+static void fill_attr(uint64_t file, struct fsif_attr *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->mode = file == ROOT ? FSIF_S_IFDIR | 0555 : FSIF_S_IFREG | 0444;
+    out->nlink = 1;
+    out->ino = file + 1;
+    out->size = file == ROOT ? 0 : strlen(files[file].text);
+}
+
+static int two_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                    uint32_t mode, uint64_t *file, struct fsif_attr *attr)
+{
+    const uint32_t change = FSIF_O_CREAT | FSIF_O_TRUNC | FSIF_O_TMPFILE;
+    int n = find_from(base, path);
 
     (void)st;
     (void)mode;
-    if (flags & (FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE))
-        return n < 0 && !(flags & FSIF_STORE_CREATE) ? n : -FSIF_EROFS;
+    if ((flags & FSIF_O_ACCMODE) != FSIF_O_RDONLY || (flags & change))
+        return n < 0 && !(flags & FSIF_O_CREAT) ? n : -FSIF_EROFS;
     if (n < 0)
         return n;
-    if (n == (int)ROOT && !(flags & FSIF_STORE_DIRECTORY))
-        return -FSIF_EISDIR;
+    if (n != (int)ROOT && (flags & FSIF_O_DIRECTORY))
+        return -FSIF_ENOTDIR;
     *file = (uint64_t)n;
+    if (attr != NULL)
+        fill_attr(*file, attr);
     return 0;
 }
 
@@ -91,116 +112,111 @@ static int64_t two_read(struct fsif_store *st, uint64_t file, void *buf, uint32_
     return len;
 }
 
-static int two_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+static int two_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                    struct fsif_attr *out)
 {
+    int n = find_from(base, path);
+
     (void)st;
-    memset(out, 0, sizeof(*out));
-    out->mode = file == ROOT ? FSIF_S_IFDIR | 0555 : FSIF_S_IFREG | 0444;
-    out->size = file == ROOT ? 0 : strlen(files[file].text);
+    (void)flags;
+    if (n < 0)
+        return n;
+    fill_attr((uint64_t)n, out);
     return 0;
 }
 
 /* Nothing can be changed: each of these says so. */
 static int64_t two_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                         uint64_t off)
+                         uint64_t off, uint32_t flags)
 {
     (void)st;
     (void)file;
     (void)buf;
     (void)len;
     (void)off;
+    (void)flags;
     return -FSIF_EROFS;
 }
 
-static int two_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
+static int two_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                       const struct fsif_setattr *set)
 {
     (void)st;
-    (void)file;
-    (void)size;
+    (void)base;
+    (void)path;
+    (void)flags;
+    (void)set;
     return -FSIF_EROFS;
 }
 
-static int two_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
+static int two_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
     (void)st;
     (void)file;
-    (void)mode;
-    return -FSIF_EROFS;
-}
-
-static int two_sync(struct fsif_store *st, uint64_t file)
-{
-    (void)st;
-    (void)file;
+    (void)flags;
     return 0;
 }
 
-static int two_remove(struct fsif_store *st, const char *path)
+static int two_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
     (void)st;
+    (void)base;
     (void)path;
+    (void)flags;
     return -FSIF_EROFS;
 }
 
-static int two_rename(struct fsif_store *st, const char *from, const char *to)
+static int two_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                      const char *path2, uint32_t flags)
 {
     (void)st;
-    (void)from;
-    (void)to;
+    (void)base;
+    (void)path;
+    (void)base2;
+    (void)path2;
+    (void)flags;
     return -FSIF_EROFS;
 }
 
-static int two_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+static int two_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
     (void)st;
+    (void)base;
     (void)path;
     (void)mode;
     return -FSIF_EROFS;
 }
 
-static int64_t two_space(struct fsif_store *st, const char *path)
+static int two_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                       struct fsif_statvfs *out)
 {
-    int n = find(path);
+    int n = find_from(base, path);
 
     (void)st;
+    memset(out, 0, sizeof(*out));
+    out->bsize = 1;
+    out->namemax = FSIF_NAME_MAX;
     return n < 0 ? n : 0;
 }
 
-/* Files and streams are plain numbers that only the store reads. A listing in progress has to
- * remember its place, so its number is the address of that. */
-static int two_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
-{
-    int n = find(path);
-    size_t *next;
-
-    (void)st;
-    if (n != (int)ROOT)
-        return n < 0 ? n : -FSIF_ENOTDIR;
-    next = calloc(1, sizeof(*next));
-    if (next == NULL)
-        return -FSIF_ENOMEM;
-    *stream = (uint64_t)(uintptr_t)next;
-    return 0;
-}
-
-static int two_list_next(struct fsif_store *st, uint64_t stream, char *name)
+/* A cookie tells where the listing goes on: here it counts the entries before that place. */
+static int two_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                       fsif_store_entry_fn *fn, void *arg)
 {
     static const char *const dots[] = {".", ".."};
-    size_t *next = (size_t *)(uintptr_t)stream;
-    size_t n = *next;
 
     (void)st;
-    if (n >= FILES + 2)
-        return 0;
-    strcpy(name, n < 2 ? dots[n] : files[n - 2].name);
-    ++*next;
-    return 1;
-}
+    if (dir != ROOT)
+        return -FSIF_ENOTDIR;
+    for (; cookie < FILES + 2; cookie++) {
+        struct fsif_store_entry entry = {.cookie = cookie + 1};
 
-static void two_list_close(struct fsif_store *st, uint64_t stream)
-{
-    (void)st;
-    free((size_t *)(uintptr_t)stream);
+        entry.name = cookie < 2 ? dots[cookie] : files[cookie - 2].name;
+        entry.name_len = (uint32_t)strlen(entry.name);
+        if (!fn(arg, &entry))
+            return 1;
+    }
+    return 0;
 }
 
 /* To make a plugin of it: `const struct fsif_store_ops *const fsif_store_plugin = &two_files;` in a
@@ -216,16 +232,13 @@ static const struct fsif_store_ops two_files = {
     .read = two_read,
     .write = two_write,
     .stat = two_stat,
-    .truncate = two_truncate,
-    .chmod = two_chmod,
+    .setattr = two_setattr,
     .sync = two_sync,
     .remove = two_remove,
     .rename = two_rename,
     .mkdir = two_mkdir,
-    .space = two_space,
-    .list_open = two_list_open,
-    .list_next = two_list_next,
-    .list_close = two_list_close,
+    .statvfs = two_statvfs,
+    .readdir = two_readdir,
 };
 
 static int use(struct fsif_client *cl)

@@ -13,25 +13,50 @@ struct job {
     uint64_t file;
 };
 
+static int open_file(const struct job *j, uint32_t flags, uint64_t *file)
+{
+    return j->ops->open(j->store, FSIF_STORE_ROOT, j->op->path, flags, j->op->mode, file, NULL);
+}
+
 /* An open of dialects 1 and 2 names no access: the best there is. */
 static int open_best(const struct job *j, uint64_t *file)
 {
-    int err = j->ops->open(j->store, j->op->path, FSIF_STORE_WRITE, 0, file);
+    int err = open_file(j, FSIF_O_RDWR, file);
 
-    if (err == -FSIF_EROFS || err == -FSIF_EACCES || err == -FSIF_ETXTBSY)
-        err = j->ops->open(j->store, j->op->path, 0, 0, file);
-    if (err == -FSIF_EISDIR)
-        err = j->ops->open(j->store, j->op->path, FSIF_STORE_DIRECTORY, 0, file);
+    if (err == -FSIF_EROFS || err == -FSIF_EACCES || err == -FSIF_ETXTBSY || err == -FSIF_EISDIR)
+        err = open_file(j, FSIF_O_RDONLY, file);
     return err;
 }
 
 static int create(const struct job *j, uint64_t *file)
 {
     if (j->op->flags & FSIF_CREATE_DIRECTORY)
-        return j->ops->mkdir(j->store, j->op->path, j->op->mode);
-    return j->ops->open(j->store, j->op->path,
-                        FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE, j->op->mode,
-                        file);
+        return j->ops->mkdir(j->store, FSIF_STORE_ROOT, j->op->path, j->op->mode);
+    return open_file(j, FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_TRUNC, file);
+}
+
+static int set(const struct job *j, uint32_t mask)
+{
+    const struct fsif_setattr to = {.mask = mask, .mode = j->op->mode, .size = j->op->length};
+
+    return j->ops->setattr(j->store, j->file, "", 0, &to);
+}
+
+/* Free bytes, at most INT64_MAX; the core knows no 64-bit division. */
+static int64_t space(const struct job *j)
+{
+    struct fsif_statvfs fs;
+    uint64_t high, low;
+    int err = j->ops->statvfs(j->store, FSIF_STORE_ROOT, j->op->path, &fs);
+
+    if (err < 0)
+        return err;
+    high = (fs.bavail >> 32) * fs.bsize;
+    low = (fs.bavail & UINT32_MAX) * fs.bsize;
+    high += low >> 32;
+    if (high > INT32_MAX)
+        return INT64_MAX;
+    return (int64_t)(high << 32 | (low & UINT32_MAX));
 }
 
 static int64_t on_file(const struct job *j, struct fsif_result *result)
@@ -42,15 +67,15 @@ static int64_t on_file(const struct job *j, struct fsif_result *result)
     case FSIF_OP_READ:
         return j->ops->read(j->store, j->file, op->buffer, (uint32_t)op->length, op->offset);
     case FSIF_OP_WRITE:
-        return j->ops->write(j->store, j->file, op->data, (uint32_t)op->length, op->offset);
+        return j->ops->write(j->store, j->file, op->data, (uint32_t)op->length, op->offset, 0);
     case FSIF_OP_STAT:
-        return j->ops->stat(j->store, j->file, &result->attr);
+        return j->ops->stat(j->store, j->file, "", 0, &result->attr);
     case FSIF_OP_TRUNCATE:
-        return j->ops->truncate(j->store, j->file, op->length);
+        return set(j, FSIF_SET_SIZE);
     case FSIF_OP_CHMOD:
-        return j->ops->chmod(j->store, j->file, op->mode);
+        return set(j, FSIF_SET_MODE);
     case FSIF_OP_SYNC:
-        return j->ops->sync(j->store, j->file);
+        return j->ops->sync(j->store, j->file, 0);
     default:
         return -FSIF_ENOSYS;
     }
@@ -66,11 +91,11 @@ static int64_t on_path(const struct job *j, uint64_t *file)
     case FSIF_OP_CREATE:
         return create(j, file);
     case FSIF_OP_REMOVE:
-        return j->ops->remove(j->store, op->path);
+        return j->ops->remove(j->store, FSIF_STORE_ROOT, op->path, 0);
     case FSIF_OP_RENAME:
-        return j->ops->rename(j->store, op->path, op->path2);
+        return j->ops->rename(j->store, FSIF_STORE_ROOT, op->path, FSIF_STORE_ROOT, op->path2, 0);
     case FSIF_OP_SPACE:
-        return j->ops->space(j->store, op->path);
+        return space(j);
     default:
         return -FSIF_ENOSYS;
     }

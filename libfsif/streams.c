@@ -8,7 +8,7 @@
  *
  * Invariant: only the thread that moved the word to USED touches the rest of the entry, so the
  * path is compared after taking it. A listing whose stream was evicted starts again by counting.
- * One entry is read ahead, so "more" is never said of nothing.
+ * A page ends at an entry that does not fit, or at the end: "more" is never said of nothing.
  */
 #include "streams.h"
 
@@ -71,64 +71,74 @@ static struct fsi_stream *take(const struct fsi_streams *s)
     }
     while ((e = oldest(s)) != NULL) {
         if (fsi_cas(&e->word, KEPT, USED)) {
-            s->ops->list_close(s->store, e->stream);
+            (void)s->ops->close(s->store, e->file);
             return e;
         }
     }
     return NULL;
 }
 
-/* The next name into next. Returns 1, 0 at the end, or a negative FSIF_E*. */
-static int read_ahead(const struct fsi_streams *s, struct fsi_stream *e)
-{
-    int got = s->ops->list_next(s->store, e->stream, e->next);
+/* A page that is being filled. */
+struct page {
+    struct fsi_stream *stream;
+    uint64_t wanted; /* the first entry to give out */
+    char *out;
+    struct fsif_result *result;
+    int error;
+};
 
-    if (got == 1)
-        e->next_size = (uint32_t)strnlen(e->next, FSIF_NAME_MAX) + 1;
-    return got;
+static int add_entry(void *arg, const struct fsif_store_entry *entry)
+{
+    struct page *p = (struct page *)arg;
+    struct fsif_result *result = p->result;
+
+    if (entry->name_len == 0 || entry->name_len > FSIF_NAME_MAX || entry->cookie == 0) {
+        p->error = -FSIF_EIO; /* a store that answers what it may not */
+        return 0;
+    }
+    if (p->stream->offset >= p->wanted) {
+        if (FSIF_PAGE_SIZE - result->used <= FSIF_WIRE1_LIST_RESERVE)
+            return 0;
+        fsi_memcpy(p->out + result->used, entry->name, entry->name_len);
+        p->out[result->used + entry->name_len] = '\0';
+        result->used += entry->name_len + 1;
+        result->value++;
+    }
+    p->stream->cookie = entry->cookie;
+    p->stream->offset++;
+    return 1;
 }
 
-/* Open @op's directory in @e and skip what was seen. Returns as read_ahead(). */
+/* Open @op's directory in @e. Returns 0 or a negative FSIF_E*. */
 static int start(const struct fsi_streams *s, struct fsi_stream *e, const struct fsif_op *op)
 {
-    int got = s->ops->list_open(s->store, op->path, &e->stream);
+    int err = s->ops->open(s->store, FSIF_STORE_ROOT, op->path, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0,
+                           &e->file, NULL);
 
-    if (got < 0)
-        return got;
+    if (err < 0)
+        return err;
     fsi_memcpy(e->path, op->path, string_size(op->path));
     e->offset = 0;
-    got = read_ahead(s, e);
-    while (got == 1 && e->offset < op->offset) {
-        e->offset++;
-        got = read_ahead(s, e);
-    }
-    if (got <= 0)
-        s->ops->list_close(s->store, e->stream);
-    return got;
+    e->cookie = 0;
+    return 0;
 }
 
-/* Names into the page until it is full or the listing ends. Returns as read_ahead(). */
-static int fill(const struct fsi_streams *s, struct fsi_stream *e, char *out,
-                struct fsif_result *result)
+/* Names into the page until it is full or the listing ends. Returns 1: entries are left; 0 none, or
+ * a negative FSIF_E*. */
+static int fill(const struct fsi_streams *s, struct fsi_stream *e, const struct fsif_op *op,
+                char *out, struct fsif_result *result)
 {
-    int got = 1;
+    struct page p = {e, op->offset, out, result, 0};
+    int got = s->ops->readdir(s->store, e->file, e->cookie, add_entry, &p);
 
-    while (got == 1 && FSIF_PAGE_SIZE - result->used > FSIF_WIRE1_LIST_RESERVE) {
-        fsi_memcpy(out + result->used, e->next, e->next_size);
-        out[result->used + e->next_size - 1] = '\0';
-        result->used += e->next_size;
-        result->value++;
-        e->offset++;
-        got = read_ahead(s, e);
-    }
-    return got;
+    return p.error ? p.error : got;
 }
 
 void fsi_streams_list(const struct fsi_streams *s, const struct fsif_op *op, char *out,
                       struct fsif_result *result)
 {
     struct fsi_stream *e = find(s, op);
-    int got = 1;
+    int got = 0;
 
     if (!e) {
         e = take(s);
@@ -137,24 +147,24 @@ void fsi_streams_list(const struct fsi_streams *s, const struct fsif_op *op, cha
             return;
         }
         got = start(s, e, op);
-        if (got <= 0) {
+        if (got < 0) {
             result->value = got;
             fsi_store_seq(&e->word, FREE);
             return;
         }
     }
-    got = fill(s, e, out, result);
-    if (got < 0) {
-        result->used = 0;
-        result->value = got;
-    }
+    got = fill(s, e, op, out, result);
     if (got == 1) {
         result->more = 1;
         fsi_store_relaxed(&e->stamp, fsi_fetch_add(s->clock, 1) + 1);
         fsi_store_seq(&e->word, KEPT);
         return;
     }
-    s->ops->list_close(s->store, e->stream);
+    if (got < 0) {
+        result->used = 0;
+        result->value = got;
+    }
+    (void)s->ops->close(s->store, e->file);
     fsi_store_seq(&e->word, FREE);
 }
 
@@ -162,7 +172,7 @@ void fsi_streams_fini(const struct fsi_streams *s)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         if (fsi_load_relaxed(&s->table[i].word) == KEPT)
-            s->ops->list_close(s->store, s->table[i].stream);
+            (void)s->ops->close(s->store, s->table[i].file);
         fsi_store_relaxed(&s->table[i].word, FREE);
     }
 }

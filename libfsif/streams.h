@@ -15,10 +15,10 @@
 struct fsi_stream {
     struct fsif_shared_u32 word;  /* free, kept, in use */
     struct fsif_shared_u32 stamp; /* when it was kept, for the least recently used */
-    uint64_t stream;              /* the store's number */
+    uint64_t file;                /* the directory, open in the store */
+    uint64_t cookie;              /* of the last entry that was given out; 0: none */
     uint32_t offset;              /* entries given out */
-    uint32_t next_size;           /* bytes of next with its NUL */
-    char next[FSIF_NAME_MAX + 1]; /* the entry after them, read ahead */
+    uint32_t pad;
     char path[FSIF_PATH_MAX + 1];
 };
 

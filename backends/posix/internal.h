@@ -4,9 +4,9 @@
 
 /* What the files of the posix store share. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <fsif/error.h>
@@ -17,36 +17,68 @@
 /* How often a name is looked at again that changed what it is meanwhile; then -FSIF_EAGAIN. */
 #define POSIX_SWAPS 100
 
-/* More listings at once than an engine keeps (64) and worker threads can have in hand. */
-#define POSIX_STREAMS 256u
+/* How many links a name may lead through, as in Linux. */
+#define POSIX_LINKS 40
 
-/* A file's number: its descriptor, and whether changing it must first take set-id bits away. */
+/* A file's number: its descriptor; whether changing it must first take set-id bits away; whether it
+ * is a directory, or open with FSIF_O_PATH; and how many components below the root it was opened,
+ * which is where it is looked for first when it is used as a base. */
 #define POSIX_FILE_SETID (UINT64_C(1) << 32)
+#define POSIX_FILE_DIR (UINT64_C(1) << 33)
+#define POSIX_FILE_PATH (UINT64_C(1) << 34)
+#define POSIX_DEPTH_SHIFT 48
+#define POSIX_DEPTH_UNKNOWN 0xfffu
 
-struct posix_stream {
-    DIR *dir;
-    uint32_t generation;
-    uint32_t dots; /* of "." and "..", how many were given */
+/* Directories that are read at once wait for each other if their numbers share a place here. */
+#define POSIX_READERS 64u
+
+/* File systems of an export that are told apart by a small number. */
+#define POSIX_DEVICES 32u
+
+struct posix_reader {
+    pthread_mutex_t lock; /* of the directory's position */
+    _Atomic uint64_t dir; /* that is being read and was in the export when this began; 0: none */
 };
 
 struct fsif_store {
     int root;
+    int proc; /* /proc/self/fd; -1: there is none */
+    dev_t root_dev;
+    ino_t root_ino;
     uint32_t read_only;
     uint32_t setid;
+    uint32_t xdev;
+    uint32_t special;
+    uint32_t exclusive;
     uint32_t map;
     uint32_t uid;
     uint32_t gid;
     uint64_t resolve; /* RESOLVE_* of every resolution */
     pthread_mutex_t lock;
-    struct posix_stream streams[POSIX_STREAMS]; /* under lock; the DIR itself by its one user */
+    dev_t devices[POSIX_DEVICES]; /* under lock */
+    uint32_t ndevices;
+    struct posix_reader readers[POSIX_READERS];
+};
+
+/* Where a path starts: a directory that is in the export. */
+struct posix_from {
+    int fd;
+    uint32_t depth;
 };
 
 /* A path cut in two: an open directory and the last component, trailing slash included. */
 struct posix_place {
-    int dir;   /* O_PATH, or the root itself */
+    int dir;   /* O_PATH, the base or the root itself */
     int owned; /* dir is to be closed */
     const char *last;
     char parent[FSIF_PATH_MAX + 1];
+};
+
+/* What an open is to be, in the host's words */
+struct posix_want {
+    int access;     /* O_RDONLY and so on, O_APPEND, O_SYNC, O_DSYNC */
+    uint32_t flags; /* FSIF_O_* */
+    uint32_t mode;
 };
 
 static inline int posix_fail(void)
@@ -54,46 +86,70 @@ static inline int posix_fail(void)
     return -fsif_errno_from_host(errno);
 }
 
-static inline int posix_fd(uint64_t file)
+static inline int posix_fd(const struct fsif_store *st, uint64_t file)
 {
-    return (int)(uint32_t)file;
+    return file == FSIF_STORE_ROOT ? st->root : (int)(uint32_t)file;
 }
 
 /* resolve.c */
-int fsi_posix_resolve(const struct fsif_store *st, const char *path, int flags);
-int fsi_posix_place(const struct fsif_store *st, const char *path, struct posix_place *out);
+int fsi_posix_resolve(const struct fsif_store *st, int from, const char *path, int flags);
+int fsi_posix_beneath(const struct fsif_store *st, int from, const char *path, int flags,
+                      uint64_t resolve);
+int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
+                    struct posix_place *out);
 void fsi_posix_unplace(struct posix_place *place);
 int fsi_posix_gone(const struct posix_place *place, int err);
+int fsi_posix_reopen(const struct fsif_store *st, int fd, int access);
+
+/* base.c */
+int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from *out);
+int fsi_posix_inside(const struct fsif_store *st, int fd, uint32_t depth);
+int fsi_posix_is_root(const struct fsif_store *st, const struct stat *now);
+uint64_t fsi_posix_file(int fd, uint64_t kind, uint32_t depth);
+uint32_t fsi_posix_depth(const struct posix_from *from, const char *path);
+int fsi_posix_climb(const struct fsif_store *st, int from, const char *path, int flags);
+
+/* attr.c */
+int fsi_posix_attr(struct fsif_store *st, int fd, struct fsif_attr *out);
+int fsi_posix_look(struct fsif_store *st, const struct posix_from *from, const char *path,
+                   uint32_t flags, struct fsif_attr *out);
+int fsi_posix_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                   struct fsif_attr *out);
+
+/* setattr.c */
+int fsi_posix_chmod(const struct fsif_store *st, int fd, mode_t mode);
+int fsi_posix_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                      const struct fsif_setattr *set);
 
 /* open.c */
-int fsi_posix_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                   uint64_t *file);
+int fsi_posix_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                   uint32_t mode, uint64_t *file, struct fsif_attr *attr);
+int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from, const char *path,
+                            const struct posix_want *want, uint64_t *file, struct fsif_attr *attr);
 
 /* make.c */
-uint32_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode);
-int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at, int access,
-                        uint32_t mode);
-int fsi_posix_mkdir(struct fsif_store *st, const char *path, uint32_t mode);
+mode_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode);
+int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_want *want);
+int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode);
 
 /* names.c */
-int fsi_posix_remove(struct fsif_store *st, const char *path);
-int fsi_posix_rename(struct fsif_store *st, const char *from, const char *to);
-int64_t fsi_posix_space(struct fsif_store *st, const char *path);
+int fsi_posix_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags);
+int fsi_posix_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                     const char *path2, uint32_t flags);
+int fsi_posix_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                      struct fsif_statvfs *out);
 
 /* io.c */
-int fsi_posix_unsetid(const struct fsif_store *st, uint64_t file);
+int fsi_posix_before_change(const struct fsif_store *st, uint64_t file, uint64_t place);
 int fsi_posix_close(struct fsif_store *st, uint64_t file);
 int64_t fsi_posix_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t len, uint64_t off);
 int64_t fsi_posix_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                        uint64_t off);
-int fsi_posix_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out);
-int fsi_posix_truncate(struct fsif_store *st, uint64_t file, uint64_t size);
-int fsi_posix_chmod(struct fsif_store *st, uint64_t file, uint32_t mode);
-int fsi_posix_sync(struct fsif_store *st, uint64_t file);
+                        uint64_t off, uint32_t flags);
+int fsi_posix_sync(struct fsif_store *st, uint64_t file, uint32_t flags);
 
 /* list.c */
-int fsi_posix_list_open(struct fsif_store *st, const char *path, uint64_t *stream);
-int fsi_posix_list_next(struct fsif_store *st, uint64_t stream, char *name);
-void fsi_posix_list_close(struct fsif_store *st, uint64_t stream);
+int fsi_posix_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie, fsif_store_entry_fn *fn,
+                      void *arg);
 
 #endif

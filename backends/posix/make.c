@@ -22,6 +22,7 @@
  */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@
 
 #define MKDIR_MODE (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)
 
-uint32_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode)
+mode_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode)
 {
     mode &= FSIF_S_PERM;
     return st->setid ? mode : mode & ~(FSIF_S_ISUID | FSIF_S_ISGID);
@@ -78,22 +79,30 @@ static void unmake(const struct posix_place *at, int fd)
 {
     struct stat ours, there;
 
-    if (fstat(fd, &ours) == 0 && fstatat(at->dir, at->last, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (at->last != NULL && fstat(fd, &ours) == 0 &&
+        fstatat(at->dir, at->last, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
         unlinkat(at->dir, at->last, 0);
 }
 
-/* Returns a descriptor, or a negative FSIF_E*: -FSIF_EEXIST something has the name. */
-int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at, int access,
-                        uint32_t mode)
+/* @at without a last component: a file without a name, which FSIF_O_EXCL keeps without. Returns a
+ * descriptor, or a negative FSIF_E*: -FSIF_EEXIST something has the name. */
+int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_want *want)
 {
-    const int flags = access | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_LARGEFILE;
-    const mode_t final = fsi_posix_mode(st, mode);
+    const int flags = want->access | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_LARGEFILE;
+    const mode_t final = fsi_posix_mode(st, want->mode);
     const mode_t first = foreign(st) ? final & (S_IRUSR | S_IWUSR) : final;
+    const char *name = at->last;
+    int how = O_CREAT | O_EXCL;
     int fd, err;
 
+    if (name == NULL) {
+        name = ".";
+        how = O_TMPFILE | ((want->flags & FSIF_O_EXCL) != 0 ? O_EXCL : 0);
+    }
     do
-        fd = openat(at->dir, at->last, flags, first);
+        fd = openat(at->dir, name, flags | how, first);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return posix_fail();
@@ -159,11 +168,11 @@ static int settle_directory(const struct fsif_store *st, const struct posix_plac
 }
 
 /* Returns 0, an error, or -FSIF_ESTALE: the directory that it was to be in is gone, look again. */
-static int mkdir_once(const struct fsif_store *st, const char *path, mode_t final)
+static int mkdir_once(const struct fsif_store *st, int from, const char *path, mode_t final)
 {
     const mode_t first = foreign(st) ? S_IRWXU : final;
     struct posix_place at;
-    int err = fsi_posix_place(st, path, &at);
+    int err = fsi_posix_place(st, from, path, &at);
 
     if (err != 0)
         return err;
@@ -177,12 +186,18 @@ static int mkdir_once(const struct fsif_store *st, const char *path, mode_t fina
     return err;
 }
 
-int fsi_posix_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
+    struct posix_from from;
+    int err;
+
     if (st->read_only)
         return -FSIF_EROFS;
+    err = fsi_posix_from(st, base, &from);
+    if (err != 0)
+        return err;
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {
-        int err = mkdir_once(st, path, mode & MKDIR_MODE);
+        err = mkdir_once(st, from.fd, path, mode & MKDIR_MODE);
         if (err != -FSIF_ESTALE)
             return err;
     }

@@ -4,13 +4,12 @@
  * Opening files.
  *
  * Only regular files and directories may be opened, and finding out must neither block (a FIFO) nor
- * do anything to a device. So a name is opened with O_PATH first, which opens nothing but the name,
- * and looked at. If it is a regular file it is resolved once more for real, with O_NONBLOCK in case
- * a FIFO was put there meanwhile, and compared with the first (whose inode number is still in use,
- * as the O_PATH descriptor holds it). If it is not the same file, again, up to POSIX_SWAPS times. A
- * device is really opened only if somebody who may make devices on the host swaps it in at that
- * moment, and then it is closed at once. Reopening through /proc/self/fd would save the comparison,
- * but a confined worker has no /proc.
+ * do anything to a device. So a name is looked at first, which opens nothing. If it is a regular
+ * file it is resolved once more for real, with O_NONBLOCK in case a FIFO was put there meanwhile,
+ * and looked at again: if it is none by now, again, up to POSIX_SWAPS times. A device is really
+ * opened only if somebody who may make devices swaps it in at that moment, and then it is closed at
+ * once. Reopening what was looked at through /proc/self/fd would close that gap, but a confined
+ * worker has no /proc. O_NONBLOCK stays: to a regular file it means nothing.
  *
  * Creating: an exclusive creation on the parent first, so that this side knows whether the file is
  * its own and must get its owner; if the name exists, it is opened as above. A dangling link is
@@ -26,88 +25,116 @@
 #include <unistd.h>
 #include "internal.h"
 
-enum { LINKS = 40 };
-
-static int same_file(const struct stat *a, const struct stat *b)
+/* What a name that may be opened is. Returns 0 and @type, or why not. */
+static int probe(struct fsif_store *st, const struct posix_from *from, const char *path,
+                 const struct posix_want *want, uint32_t *type)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-           (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
+    struct fsif_attr attr;
+    int nofollow = (want->flags & FSIF_O_NOFOLLOW) != 0;
+    int err = fsi_posix_look(st, from, path, nofollow ? FSIF_AT_NOFOLLOW : 0, &attr);
+
+    if (err != 0)
+        return err;
+    *type = attr.mode & FSIF_S_IFMT;
+    if (*type == FSIF_S_IFDIR)
+        return (want->access & O_ACCMODE) != O_RDONLY || (want->flags & FSIF_O_TRUNC) != 0
+                   ? -FSIF_EISDIR
+                   : 0;
+    if (*type == FSIF_S_IFLNK)
+        return -FSIF_ELOOP;
+    return *type == FSIF_S_IFREG ? 0 : -FSIF_EACCES;
 }
 
-/* Returns 0 and @out, or why the file may not be opened. */
-static int inspect(int fd, struct stat *out)
+/* Open for real what should be a regular file. Returns -FSIF_ESTALE if it is none by now. */
+static int open_regular(struct fsif_store *st, const struct posix_from *from, const char *path,
+                        int flags, uint64_t *file, struct fsif_attr *attr)
 {
-    if (fstat(fd, out) != 0)
-        return posix_fail();
-    if (S_ISDIR(out->st_mode))
-        return -FSIF_EISDIR;
-    return S_ISREG(out->st_mode) ? 0 : -FSIF_EACCES;
+    struct fsif_attr now;
+    int fd = fsi_posix_resolve(st, from->fd, path, flags | O_NONBLOCK | O_NOCTTY | O_LARGEFILE);
+    int err;
+
+    if (fd < 0)
+        return fd == -FSIF_ENXIO || fd == -FSIF_ENODEV || fd == -FSIF_EISDIR ? -FSIF_ESTALE : fd;
+    err = fsi_posix_attr(st, fd, &now);
+    if (err == 0 && (now.mode & FSIF_S_IFMT) != FSIF_S_IFREG)
+        err = -FSIF_ESTALE;
+    if (err != 0) {
+        close(fd);
+        return err;
+    }
+    *file =
+        fsi_posix_file(fd, (now.mode & (FSIF_S_ISUID | FSIF_S_ISGID)) ? POSIX_FILE_SETID : 0, 0);
+    if (attr != NULL)
+        *attr = now;
+    return 0;
 }
 
-/* Open for real what @probe is. Returns a descriptor, -FSIF_ESTALE if it is another file by now. */
-static int open_same(const struct fsif_store *st, const char *path, int access,
-                     const struct stat *probe)
+static int open_directory(struct fsif_store *st, const struct posix_from *from, const char *path,
+                          int flags, uint64_t *file, struct fsif_attr *attr)
 {
-    struct stat now;
-    int fd = fsi_posix_resolve(st, path, access | O_NONBLOCK | O_NOCTTY | O_LARGEFILE);
+    int fd = fsi_posix_resolve(st, from->fd, path, flags | O_DIRECTORY | O_LARGEFILE);
     int err = 0;
 
     if (fd < 0)
-        return fd == -FSIF_ENXIO || fd == -FSIF_ENODEV ? -FSIF_ESTALE : fd;
-    if (fstat(fd, &now) != 0)
-        err = posix_fail();
-    else if (!same_file(&now, probe))
-        err = -FSIF_ESTALE;
-    else if (fcntl(fd, F_SETFL, access | O_LARGEFILE) != 0)
-        err = posix_fail();
-    if (err == 0)
         return fd;
-    close(fd);
+    if (attr != NULL)
+        err = fsi_posix_attr(st, fd, attr);
+    if (err != 0)
+        close(fd);
+    *file = fsi_posix_file(fd, POSIX_FILE_DIR, fsi_posix_depth(from, path));
     return err;
 }
 
-static int open_existing(const struct fsif_store *st, const char *path, int access, uint64_t *file)
+int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from, const char *path,
+                            const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
-    struct stat probe;
+    const int flags = want->access | ((want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
 
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {
-        int fd = -FSIF_EAGAIN;
-        int path_fd = fsi_posix_resolve(st, path, O_PATH);
-        int err;
+        uint32_t type = FSIF_S_IFDIR;
+        int err = probe(st, from, path, want, &type);
 
-        if (path_fd < 0)
-            return path_fd;
-        err = inspect(path_fd, &probe);
-        if (err == 0)
-            fd = open_same(st, path, access, &probe);
-        close(path_fd);
         if (err != 0)
             return err;
-        if (fd == -FSIF_ESTALE)
-            continue;
-        if (fd < 0)
-            return fd;
-        *file = (uint64_t)(unsigned int)fd;
-        if ((probe.st_mode & (S_ISUID | S_ISGID)) != 0)
-            *file |= POSIX_FILE_SETID;
-        return 0;
+        if (type == FSIF_S_IFDIR)
+            return open_directory(st, from, path, flags, file, attr);
+        err = open_regular(st, from, path, flags, file, attr);
+        if (err != -FSIF_ESTALE)
+            return err;
     }
     return -FSIF_EAGAIN;
 }
 
-static int open_directory(const struct fsif_store *st, const char *path, uint64_t *file)
+/* A name and nothing else of it. */
+static int open_path(struct fsif_store *st, const struct posix_from *from, const char *path,
+                     uint32_t flags, uint64_t *file, struct fsif_attr *attr)
 {
-    int fd = fsi_posix_resolve(st, path, O_RDONLY | O_DIRECTORY | O_LARGEFILE);
+    int how = O_PATH | ((flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
+    int err = 0, fd;
 
+    how |= (flags & FSIF_O_DIRECTORY) != 0 ? O_DIRECTORY : 0;
+    fd = fsi_posix_resolve(st, from->fd, path, how);
     if (fd < 0)
         return fd;
-    *file = (uint64_t)(unsigned int)fd;
-    return 0;
+    if (attr != NULL)
+        err = fsi_posix_attr(st, fd, attr);
+    if (err != 0)
+        close(fd);
+    *file = fsi_posix_file(fd, POSIX_FILE_PATH, fsi_posix_depth(from, path));
+    return err;
 }
 
-/* Put the text of the link @at in the place of the last component of @path.
+/* --- files that may have to be made ---------------------------------------------------------- */
+
+/* A path on its way through dangling links. */
+struct route {
+    struct posix_from from;
+    char path[FSIF_PATH_MAX + 1];
+};
+
+/* Put the text of the link @at in the place of the last component.
  * Returns 1; -FSIF_ESTALE: it is not a link, or gone. */
-static int follow(const struct posix_place *at, char path[FSIF_PATH_MAX + 1])
+static int follow(const struct fsif_store *st, const struct posix_place *at, struct route *route)
 {
     char text[FSIF_PATH_MAX + 1];
     ssize_t n = readlinkat(at->dir, at->last, text, sizeof(text));
@@ -116,13 +143,15 @@ static int follow(const struct posix_place *at, char path[FSIF_PATH_MAX + 1])
 
     if (n < 0)
         return errno == EINVAL || errno == ENOENT ? -FSIF_ESTALE : posix_fail();
-    if (len > 0 && text[0] == '/')
+    if (len > 0 && text[0] == '/') {
+        route->from = (struct posix_from){.fd = st->root};
         before = 0;
+    }
     if (before + len > FSIF_PATH_MAX)
         return -FSIF_ENAMETOOLONG;
-    memcpy(path, at->parent, before);
-    memcpy(path + before, text, len);
-    path[before + len] = '\0';
+    memcpy(route->path, at->parent, before);
+    memcpy(route->path + before, text, len);
+    route->path[before + len] = '\0';
     return 1;
 }
 
@@ -131,27 +160,41 @@ static int is_dots(const char *last)
     return strcmp(last, ".") == 0 || strcmp(last, "..") == 0;
 }
 
-/* One round at @path. Returns 0 or an error; 1: @path was a link and is its target now;
- * -FSIF_ESTALE: the name came and went, look again. */
-static int create_once(const struct fsif_store *st, char path[FSIF_PATH_MAX + 1], int access,
-                       uint32_t mode, uint64_t *file)
+/* The name exists: 0 or an error; 1: it was a link and the route is its target now; -FSIF_ESTALE:
+ * it came and went, look again. */
+static int open_found(struct fsif_store *st, const struct posix_place *at, struct route *route,
+                      const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
+{
+    int err;
+
+    if ((want->flags & FSIF_O_EXCL) != 0)
+        return -FSIF_EEXIST;
+    err = fsi_posix_open_existing(st, &route->from, route->path, want, file, attr);
+    return err == -FSIF_ENOENT ? follow(st, at, route) : err;
+}
+
+/* One round at the route. Returns as open_found(); POSIX_MADE: the file is new. */
+enum { POSIX_MADE = 2 };
+
+static int create_once(struct fsif_store *st, struct route *route, const struct posix_want *want,
+                       uint64_t *file, struct fsif_attr *attr)
 {
     struct posix_place at;
-    int err = fsi_posix_place(st, path, &at);
+    int err = fsi_posix_place(st, route->from.fd, route->path, &at);
 
     if (err != 0)
         return err;
     if (is_dots(at.last)) {
-        err = open_existing(st, path, access, file);
+        err = (want->flags & FSIF_O_EXCL) != 0
+                  ? -FSIF_EEXIST
+                  : fsi_posix_open_existing(st, &route->from, route->path, want, file, attr);
     } else {
-        err = fsi_posix_make_file(st, &at, access, mode);
+        err = fsi_posix_make_file(st, &at, want);
         if (err >= 0) {
-            *file = (uint64_t)(unsigned int)err;
-            err = 0;
+            *file = fsi_posix_file(err, 0, 0);
+            err = POSIX_MADE;
         } else if (err == -FSIF_EEXIST) {
-            err = open_existing(st, path, access, file);
-            if (err == -FSIF_ENOENT)
-                err = follow(&at, path);
+            err = open_found(st, &at, route, want, file, attr);
         } else if (fsi_posix_gone(&at, err)) {
             err = -FSIF_ESTALE;
         }
@@ -160,19 +203,19 @@ static int create_once(const struct fsif_store *st, char path[FSIF_PATH_MAX + 1]
     return err;
 }
 
-static int open_create(const struct fsif_store *st, const char *path, int access, uint32_t mode,
-                       uint64_t *file)
+static int open_create(struct fsif_store *st, const struct posix_from *from, const char *path,
+                       const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
-    char now[FSIF_PATH_MAX + 1];
-    size_t len = strnlen(path, sizeof(now));
+    struct route route = {.from = *from};
+    size_t len = strnlen(path, sizeof(route.path));
     int links = 0;
 
-    if (len == sizeof(now))
+    if (len == sizeof(route.path))
         return -FSIF_ENAMETOOLONG;
-    memcpy(now, path, len + 1);
+    memcpy(route.path, path, len + 1);
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {
-        int err = create_once(st, now, access, mode, file);
-        if (err == 1 && ++links > LINKS)
+        int err = create_once(st, &route, want, file, attr);
+        if (err == 1 && ++links > POSIX_LINKS)
             return -FSIF_ELOOP;
         if (err != 1 && err != -FSIF_ESTALE)
             return err;
@@ -180,34 +223,111 @@ static int open_create(const struct fsif_store *st, const char *path, int access
     return -FSIF_EAGAIN;
 }
 
-/* Empty an opened file; closes it on error. */
-static int empty(struct fsif_store *st, uint64_t file)
+/* A file without a name in the directory @path. */
+static int open_tmpfile(struct fsif_store *st, const struct posix_from *from, const char *path,
+                        const struct posix_want *want, uint64_t *file)
 {
-    int err = fsi_posix_truncate(st, file, 0);
+    struct posix_place at = {.last = NULL};
+    int fd;
 
-    if (err != 0)
-        close(posix_fd(file));
+    if ((want->access & O_ACCMODE) == O_RDONLY)
+        return -FSIF_EINVAL;
+    at.dir = fsi_posix_resolve(st, from->fd, path, O_PATH | O_DIRECTORY);
+    if (at.dir < 0)
+        return at.dir;
+    fd = fsi_posix_make_file(st, &at, want);
+    close(at.dir);
+    *file = fsi_posix_file(fd, 0, 0);
+    return fd < 0 ? fd : POSIX_MADE;
+}
+
+/* Empty what is open; for one that is open for reading @path is opened once more. */
+static int empty(struct fsif_store *st, const struct posix_from *from, const char *path,
+                 const struct posix_want *want, uint64_t file)
+{
+    const struct fsif_setattr none = {.mask = FSIF_SET_SIZE};
+    const struct posix_want writing = {.access = O_WRONLY, .flags = want->flags};
+    struct stat first, second;
+    uint64_t other = file;
+    int err = 0;
+
+    if ((want->access & O_ACCMODE) == O_RDONLY) {
+        err = fsi_posix_open_existing(st, from, path, &writing, &other, NULL);
+        if (err != 0)
+            return err;
+        if (fstat(posix_fd(st, file), &first) != 0 || fstat(posix_fd(st, other), &second) != 0)
+            err = posix_fail();
+        else if (first.st_dev != second.st_dev || first.st_ino != second.st_ino)
+            err = -FSIF_EAGAIN;
+    }
+    if (err == 0)
+        err = fsi_posix_setattr(st, other, "", 0, &none);
+    if (other != file)
+        close(posix_fd(st, other));
     return err;
 }
 
-int fsi_posix_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                   uint64_t *file)
+static int open_any(struct fsif_store *st, const struct posix_from *from, const char *path,
+                    const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
-    const uint32_t change = FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE;
-    int access = O_RDONLY;
+    const uint32_t change = FSIF_O_CREAT | FSIF_O_TRUNC;
+    const int nofollow = (want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+
+    if ((want->flags & FSIF_O_PATH) != 0)
+        return open_path(st, from, path, want->flags, file, attr);
+    if ((want->flags & FSIF_O_TMPFILE) != 0)
+        return open_tmpfile(st, from, path, want, file);
+    if ((want->flags & FSIF_O_DIRECTORY) != 0) {
+        if ((want->access & O_ACCMODE) != O_RDONLY || (want->flags & change) != 0)
+            return -FSIF_EISDIR;
+        return open_directory(st, from, path, nofollow, file, attr);
+    }
+    if ((want->flags & FSIF_O_CREAT) != 0)
+        return open_create(st, from, path, want, file, attr);
+    return fsi_posix_open_existing(st, from, path, want, file, attr);
+}
+
+static int host_access(uint32_t flags)
+{
+    static const int modes[] = {O_RDONLY, O_WRONLY, O_RDWR};
+    int access = modes[flags & FSIF_O_ACCMODE];
+
+    access |= (flags & FSIF_O_APPEND) != 0 ? O_APPEND : 0;
+    access |= (flags & FSIF_O_DSYNC) != 0 ? O_DSYNC : 0;
+    return access | ((flags & FSIF_O_SYNC) != 0 ? O_SYNC : 0);
+}
+
+int fsi_posix_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                   uint32_t mode, uint64_t *file, struct fsif_attr *attr)
+{
+    const uint32_t change = FSIF_O_CREAT | FSIF_O_TRUNC | FSIF_O_TMPFILE;
+    struct posix_want want = {.flags = flags, .mode = mode};
+    struct posix_from from;
     int err;
 
-    if (st->read_only && (flags & change) != 0)
-        return -FSIF_EROFS;
-    if ((flags & FSIF_STORE_DIRECTORY) != 0)
-        return (flags & change) != 0 ? -FSIF_EISDIR : open_directory(st, path, file);
-    if ((flags & (FSIF_STORE_WRITE | FSIF_STORE_TRUNCATE)) != 0)
-        access = O_RDWR;
-    if ((flags & FSIF_STORE_CREATE) != 0)
-        err = open_create(st, path, access, mode, file);
-    else
-        err = open_existing(st, path, access, file);
-    if (err == 0 && (flags & FSIF_STORE_TRUNCATE) != 0)
-        err = empty(st, *file);
+    if (path[0] == '\0')
+        return -FSIF_ENOENT;
+    if ((flags & FSIF_O_ACCMODE) == FSIF_O_ACCMODE)
+        return -FSIF_EINVAL;
+    if ((flags & FSIF_O_PATH) == 0) {
+        want.access = host_access(flags);
+        if (st->read_only && ((flags & FSIF_O_ACCMODE) != FSIF_O_RDONLY || (flags & change) != 0))
+            return -FSIF_EROFS;
+    }
+    err = fsi_posix_from(st, base, &from);
+    if (err != 0)
+        return err;
+    err = open_any(st, &from, path, &want, file, attr);
+    if (err == 0 && (flags & (FSIF_O_TRUNC | FSIF_O_PATH)) == FSIF_O_TRUNC) {
+        err = empty(st, &from, path, &want, *file);
+        err = err == 0 ? POSIX_MADE : err; /* and look at it once more */
+        if (err < 0)
+            close(posix_fd(st, *file));
+    }
+    if (err == POSIX_MADE) {
+        err = attr != NULL ? fsi_posix_attr(st, posix_fd(st, *file), attr) : 0;
+        if (err != 0)
+            close(posix_fd(st, *file));
+    }
     return err;
 }

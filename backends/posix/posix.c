@@ -4,8 +4,10 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <fsif/posix.h>
 #include "internal.h"
@@ -39,14 +41,43 @@ static int open_root(const struct fsif_store_config *config)
     return fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ? posix_fail() : fd;
 }
 
-/* A kernel without openat2 cannot keep names inside the export. */
-static int check_kernel(const struct fsif_store *st)
+/* Remember which directory the root is. A kernel without openat2 cannot keep names inside. */
+static int look_at_root(struct fsif_store *st)
 {
-    int fd = fsi_posix_resolve(st, ".", O_PATH | O_DIRECTORY);
+    struct stat now;
+    int fd = fsi_posix_resolve(st, st->root, ".", O_PATH | O_DIRECTORY);
 
     if (fd < 0)
         return fd;
     close(fd);
+    if (fstat(st->root, &now) != 0)
+        return posix_fail();
+    st->root_dev = now.st_dev;
+    st->root_ino = now.st_ino;
+    return 0;
+}
+
+/* What O_PATH descriptors can be reopened through, if there is a /proc. */
+static int open_proc(void)
+{
+    struct statfs fs;
+    int fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && (fstatfs(fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* Returns 0; -FSIF_ENOMEM */
+static int make_locks(struct fsif_store *st)
+{
+    if (pthread_mutex_init(&st->lock, NULL) != 0)
+        return -FSIF_ENOMEM;
+    for (uint32_t i = 0; i < POSIX_READERS; i++)
+        if (pthread_mutex_init(&st->readers[i].lock, NULL) != 0)
+            return -FSIF_ENOMEM;
     return 0;
 }
 
@@ -62,17 +93,21 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
         return -FSIF_ENOMEM;
     st->read_only = config->read_only;
     st->setid = config->setid;
+    st->xdev = config->xdev;
+    st->special = config->special;
+    st->exclusive = config->exclusive;
     st->map = config->map;
     st->uid = config->uid;
     st->gid = config->gid;
-    st->resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    st->resolve = RESOLVE_NO_MAGICLINKS;
     if (!config->xdev)
         st->resolve |= RESOLVE_NO_XDEV;
     st->root = open_root(config);
-    err = st->root < 0 ? st->root : check_kernel(st);
-    if (err == 0 && pthread_mutex_init(&st->lock, NULL) != 0)
-        err = -FSIF_ENOMEM;
+    err = st->root < 0 ? st->root : look_at_root(st);
+    if (err == 0)
+        err = make_locks(st);
     if (err == 0) {
+        st->proc = open_proc();
         *out = st;
         return 0;
     }
@@ -84,9 +119,10 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
 
 static void destroy(struct fsif_store *st)
 {
-    for (uint32_t i = 0; i < POSIX_STREAMS; i++)
-        if (st->streams[i].dir != NULL)
-            closedir(st->streams[i].dir);
+    for (uint32_t i = 0; i < POSIX_READERS; i++)
+        pthread_mutex_destroy(&st->readers[i].lock);
+    if (st->proc >= 0)
+        close(st->proc);
     close(st->root);
     pthread_mutex_destroy(&st->lock);
     free(st);
@@ -103,14 +139,11 @@ const struct fsif_store_ops fsif_store_posix = {
     .read = fsi_posix_read,
     .write = fsi_posix_write,
     .stat = fsi_posix_stat,
-    .truncate = fsi_posix_truncate,
-    .chmod = fsi_posix_chmod,
+    .setattr = fsi_posix_setattr,
     .sync = fsi_posix_sync,
     .remove = fsi_posix_remove,
     .rename = fsi_posix_rename,
     .mkdir = fsi_posix_mkdir,
-    .space = fsi_posix_space,
-    .list_open = fsi_posix_list_open,
-    .list_next = fsi_posix_list_next,
-    .list_close = fsi_posix_list_close,
+    .statvfs = fsi_posix_statvfs,
+    .readdir = fsi_posix_readdir,
 };

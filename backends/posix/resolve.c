@@ -3,12 +3,13 @@
 /*
  * The one code path that turns names into descriptors.
  *
- * Every name is resolved by the kernel, from the export's own directory descriptor, as if that
- * directory were the root of everything: openat2 with RESOLVE_IN_ROOT. Links, absolute ones too,
- * resolve inside; ".." in a link stops at the export; links of /proc that jump are refused
- * (RESOLVE_NO_MAGICLINKS), and so are mount points (RESOLVE_NO_XDEV) unless the export allows them.
- * No string is compared with a prefix, and nothing is looked up by handle, so a directory that is
- * moved out of the export while it is open is a directory that can be looked at, not a way out.
+ * Every name is resolved by the kernel. From the export's root that is openat2 with
+ * RESOLVE_IN_ROOT: as if that directory were the root of everything, so links, absolute ones too,
+ * resolve inside and
+ * ".." in a link stops at the export. From another directory it is RESOLVE_BENEATH: links that stay
+ * below it are followed, and one that climbs or is absolute is resolved step by step (base.c).
+ * Links of /proc that jump are refused (RESOLVE_NO_MAGICLINKS), and so are mount points
+ * (RESOLVE_NO_XDEV) unless the export allows them. No string is compared with a prefix.
  *
  * The kernel gives EAGAIN when a rename elsewhere might have let ".." escape; that is tried again
  * up to TRIES times, then -FSIF_EAGAIN is the answer.
@@ -24,6 +25,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,15 +34,15 @@
 enum { TRIES = 1000, TRIES_SPINNING = 16 };
 
 /* Returns a descriptor or a negative FSIF_E*. @flags never has O_CREAT. */
-int fsi_posix_resolve(const struct fsif_store *st, const char *path, int flags)
+static int open_from(int from, const char *path, int flags, uint64_t resolve)
 {
     struct open_how how;
 
     memset(&how, 0, sizeof(how));
     how.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC);
-    how.resolve = st->resolve;
+    how.resolve = resolve;
     for (int tries = 0; tries < TRIES; tries++) {
-        long fd = syscall(SYS_openat2, st->root, path, &how, sizeof(how));
+        long fd = syscall(SYS_openat2, from, path, &how, sizeof(how));
         if (fd >= 0)
             return (int)fd;
         if (errno != EAGAIN && errno != EINTR)
@@ -51,8 +53,27 @@ int fsi_posix_resolve(const struct fsif_store *st, const char *path, int flags)
     return -FSIF_EAGAIN;
 }
 
+/* The same as openat2 has it: never above @from. @resolve: more of RESOLVE_*. */
+int fsi_posix_beneath(const struct fsif_store *st, int from, const char *path, int flags,
+                      uint64_t resolve)
+{
+    return open_from(from, path, flags, st->resolve | RESOLVE_BENEATH | resolve);
+}
+
+/* @from: a directory in the export, as fsi_posix_from() gives it. */
+int fsi_posix_resolve(const struct fsif_store *st, int from, const char *path, int flags)
+{
+    int fd;
+
+    if (from == st->root)
+        return open_from(from, path, flags, st->resolve | RESOLVE_IN_ROOT);
+    fd = fsi_posix_beneath(st, from, path, flags, 0);
+    return fd == -FSIF_EXDEV ? fsi_posix_climb(st, from, path, flags) : fd;
+}
+
 /* Cut @path before its last component, which keeps its trailing slash, and open what is before. */
-int fsi_posix_place(const struct fsif_store *st, const char *path, struct posix_place *out)
+int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
+                    struct posix_place *out)
 {
     size_t len = strlen(path);
     size_t cut = len;
@@ -69,11 +90,11 @@ int fsi_posix_place(const struct fsif_store *st, const char *path, struct posix_
     out->last = path + cut;
     memcpy(out->parent, path, cut);
     out->parent[cut] = '\0';
-    out->dir = st->root;
+    out->dir = from;
     out->owned = 0;
     if (cut == 0)
         return 0;
-    fd = fsi_posix_resolve(st, out->parent, O_PATH | O_DIRECTORY);
+    fd = fsi_posix_resolve(st, from, out->parent, O_PATH | O_DIRECTORY);
     if (fd < 0)
         return fd;
     out->dir = fd;
@@ -93,5 +114,23 @@ int fsi_posix_gone(const struct posix_place *place, int err)
 {
     struct stat now;
 
-    return err == -FSIF_ENOENT && fstat(place->dir, &now) == 0 && now.st_nlink == 0;
+    return place->owned && err == -FSIF_ENOENT && fstat(place->dir, &now) == 0 && now.st_nlink == 0;
+}
+
+/* Open for real what the O_PATH descriptor @fd is. Needs /proc; -FSIF_EBADF without. */
+int fsi_posix_reopen(const struct fsif_store *st, int fd, int access)
+{
+    struct stat now;
+    char name[16];
+    int to;
+
+    if (st->proc < 0)
+        return -FSIF_EBADF;
+    if (fstat(fd, &now) != 0)
+        return posix_fail();
+    if (!S_ISREG(now.st_mode) && !S_ISDIR(now.st_mode))
+        return -FSIF_EACCES;
+    snprintf(name, sizeof(name), "%d", fd);
+    to = openat(st->proc, name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return to < 0 ? posix_fail() : to;
 }

@@ -74,17 +74,17 @@ static int missing(const char *what, const char *name, const char *member, char 
     return -FSIF_EINVAL;
 }
 
-/* A part that a transport need not have: all of its members, or none. @optional: one of those that
+/* A part that a module need not have: all of its members, or none. @optional: one of those that
  * may be missing is there. */
-static int check_part(const char *name, const struct member *part, size_t n, int optional,
-                      char *error)
+static int check_part(const char *what, const char *name, const struct member *part, size_t n,
+                      int optional, char *error)
 {
     const char *lacks = first_missing(part, n);
     int any = optional;
 
     for (size_t i = 0; i < n; i++)
         any |= part[i].fn != NULL;
-    return any && lacks ? missing("transport", name, lacks, error) : 0;
+    return any && lacks ? missing(what, name, lacks, error) : 0;
 }
 
 static int check_listener(const struct fsif_transport *t, char *error)
@@ -95,7 +95,7 @@ static int check_listener(const struct fsif_transport *t, char *error)
         MEMBER(t, listener_close),
     };
 
-    return check_part(t->name, part, COUNT(part),
+    return check_part("transport", t->name, part, COUNT(part),
                       t->peer_answer || t->listener_ended || t->listener_drain, error);
 }
 
@@ -106,7 +106,7 @@ static int check_toolstack(const struct fsif_transport *t, char *error)
         MEMBER(t, attach),         MEMBER(t, detach),          MEMBER(t, list),
     };
 
-    return check_part(t->name, part, COUNT(part), 0, error);
+    return check_part("transport", t->name, part, COUNT(part), 0, error);
 }
 
 int fsi_plugin_check_transport(const struct fsif_transport *t, char *error)
@@ -158,15 +158,23 @@ int fsi_plugin_check_store(const struct fsif_store_ops *s, char *error)
         return ret;
 
     const struct member required[] = {
-        MEMBER(s, create),     MEMBER(s, destroy), MEMBER(s, open),      MEMBER(s, close),
-        MEMBER(s, read),       MEMBER(s, write),   MEMBER(s, stat),      MEMBER(s, truncate),
-        MEMBER(s, chmod),      MEMBER(s, sync),    MEMBER(s, remove),    MEMBER(s, rename),
-        MEMBER(s, mkdir),      MEMBER(s, space),   MEMBER(s, list_open), MEMBER(s, list_next),
-        MEMBER(s, list_close),
+        MEMBER(s, create),  MEMBER(s, destroy), MEMBER(s, open),   MEMBER(s, close),
+        MEMBER(s, read),    MEMBER(s, write),   MEMBER(s, stat),   MEMBER(s, setattr),
+        MEMBER(s, sync),    MEMBER(s, remove),  MEMBER(s, rename), MEMBER(s, mkdir),
+        MEMBER(s, statvfs), MEMBER(s, readdir),
+    };
+
+    const struct member watching[] = {
+        MEMBER(s, watch),
+        MEMBER(s, unwatch),
+        MEMBER(s, watch_fd),
+        MEMBER(s, watch_next),
     };
 
     lacks = first_missing(required, COUNT(required));
-    return lacks ? missing("store", s->name, lacks, error) : 0;
+    if (lacks)
+        return missing("store", s->name, lacks, error);
+    return check_part("store", s->name, watching, COUNT(watching), 0, error);
 }
 
 static char *join(const char *a, const char *b, const char *c, const char *d)

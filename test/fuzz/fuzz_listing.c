@@ -101,7 +101,7 @@ static void toggle(struct world *w, unsigned which, int is_long)
     struct entry *e = &w->entries[which % ENTRIES];
 
     if (e->there) {
-        MUST(fsif_store_memory.remove(w->store, e->name) == 0);
+        MUST(fsif_store_memory.remove(w->store, FSIF_STORE_ROOT, e->name, 0) == 0);
         e->there = e->throughout = 0;
         return;
     }
@@ -110,7 +110,7 @@ static void toggle(struct world *w, unsigned which, int is_long)
         memset(e->name, 'x', is_long ? 200 + which % 56 : 1 + which % 16);
         e->name[0] = (char)('A' + which % ENTRIES);
     }
-    MUST(fsif_store_memory.mkdir(w->store, e->name, 0700) == 0);
+    MUST(fsif_store_memory.mkdir(w->store, FSIF_STORE_ROOT, e->name, 0700) == 0);
     e->there = e->ever = 1;
 }
 

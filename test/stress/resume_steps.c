@@ -55,10 +55,10 @@ static struct world *as_world(void *p)
     return (struct world *)p;
 }
 
-static int tiny_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                     uint64_t *file)
+static int tiny_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                     uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
-    (void)path, (void)flags, (void)mode;
+    (void)base, (void)path, (void)flags, (void)mode, (void)attr;
     *file = ++as_world(st)->files;
     return 0;
 }
@@ -77,10 +77,12 @@ static int64_t tiny_read(struct fsif_store *st, uint64_t file, void *buf, uint32
     return len;
 }
 
-static int64_t tiny_space(struct fsif_store *st, const char *path)
+static int tiny_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                        struct fsif_statvfs *out)
 {
-    (void)st, (void)path;
-    return 4711;
+    (void)st, (void)base, (void)path;
+    *out = (struct fsif_statvfs){.bavail = 4711, .bsize = 1};
+    return 0;
 }
 
 static const struct fsif_store_ops tiny_store = {.size = sizeof(tiny_store),
@@ -89,7 +91,7 @@ static const struct fsif_store_ops tiny_store = {.size = sizeof(tiny_store),
                                                  .open = tiny_open,
                                                  .close = tiny_close,
                                                  .read = tiny_read,
-                                                 .space = tiny_space};
+                                                 .statvfs = tiny_statvfs};
 
 static int tiny_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, void *dst,
                           uint32_t len)

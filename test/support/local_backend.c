@@ -92,17 +92,17 @@ static int64_t gated_read(struct fsif_store *st, uint64_t file, void *buf, uint3
 }
 
 static int64_t gated_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                           uint64_t off)
+                           uint64_t off, uint32_t flags)
 {
     int64_t n = cut(st->backend, len, off);
 
-    return n < 0 ? n : M->write(st->inner, file, buf, (uint32_t)n, off);
+    return n < 0 ? n : M->write(st->inner, file, buf, (uint32_t)n, off, flags);
 }
 
-static int inner_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                      uint64_t *file)
+static int inner_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                      uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
-    return M->open(st->inner, path, flags, mode, file);
+    return M->open(st->inner, base, path, flags, mode, file, attr);
 }
 
 static int inner_close(struct fsif_store *st, uint64_t file)
@@ -110,79 +110,73 @@ static int inner_close(struct fsif_store *st, uint64_t file)
     return M->close(st->inner, file);
 }
 
-static int inner_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+static int inner_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                      struct fsif_attr *out)
 {
-    return M->stat(st->inner, file, out);
+    return M->stat(st->inner, base, path, flags, out);
 }
 
-static int inner_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
+static int inner_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                         const struct fsif_setattr *set)
 {
-    return M->truncate(st->inner, file, size);
+    return M->setattr(st->inner, base, path, flags, set);
 }
 
-static int inner_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
+static int inner_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
-    return M->chmod(st->inner, file, mode);
+    return M->sync(st->inner, file, flags);
 }
 
-static int inner_sync(struct fsif_store *st, uint64_t file)
+static int inner_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
-    return M->sync(st->inner, file);
+    return M->remove(st->inner, base, path, flags);
 }
 
-static int inner_remove(struct fsif_store *st, const char *path)
+static int inner_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                        const char *path2, uint32_t flags)
 {
-    return M->remove(st->inner, path);
+    return M->rename(st->inner, base, path, base2, path2, flags);
 }
 
-static int inner_rename(struct fsif_store *st, const char *from, const char *to)
+static int inner_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
-    return M->rename(st->inner, from, to);
+    return M->mkdir(st->inner, base, path, mode);
 }
 
-static int inner_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+static int inner_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                         struct fsif_statvfs *out)
 {
-    return M->mkdir(st->inner, path, mode);
+    return M->statvfs(st->inner, base, path, out);
 }
 
-static int64_t inner_space(struct fsif_store *st, const char *path)
+static int inner_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                         fsif_store_entry_fn *fn, void *arg)
 {
-    return M->space(st->inner, path);
+    return M->readdir(st->inner, dir, cookie, fn, arg);
 }
 
-static int inner_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
-{
-    return M->list_open(st->inner, path, stream);
-}
-
-static int inner_list_next(struct fsif_store *st, uint64_t stream, char *name)
-{
-    return M->list_next(st->inner, stream, name);
-}
-
-static void inner_list_close(struct fsif_store *st, uint64_t stream)
-{
-    M->list_close(st->inner, stream);
-}
-
+/* What is not passed on is not there: it would be called with this store. */
 static void fill_ops(struct fsif_store_ops *ops)
 {
-    *ops = fsif_store_memory;
-    ops->open = inner_open;
-    ops->close = inner_close;
-    ops->read = gated_read;
-    ops->write = gated_write;
-    ops->stat = inner_stat;
-    ops->truncate = inner_truncate;
-    ops->chmod = inner_chmod;
-    ops->sync = inner_sync;
-    ops->remove = inner_remove;
-    ops->rename = inner_rename;
-    ops->mkdir = inner_mkdir;
-    ops->space = inner_space;
-    ops->list_open = inner_list_open;
-    ops->list_next = inner_list_next;
-    ops->list_close = inner_list_close;
+    *ops = (struct fsif_store_ops){
+        .size = sizeof(*ops),
+        .abi = FSIF_STORE_ABI,
+        .name = M->name,
+        .create = M->create,
+        .destroy = M->destroy,
+        .read = gated_read,
+        .write = gated_write,
+        .open = inner_open,
+        .close = inner_close,
+        .stat = inner_stat,
+        .setattr = inner_setattr,
+        .sync = inner_sync,
+        .remove = inner_remove,
+        .rename = inner_rename,
+        .mkdir = inner_mkdir,
+        .statvfs = inner_statvfs,
+        .readdir = inner_readdir,
+    };
 }
 
 /* --- the backend's side of the handshake --------------------------------------------------- */

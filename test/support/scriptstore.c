@@ -80,31 +80,68 @@ static void use(struct scriptstore *s, uint64_t file)
         s->wrong++;
 }
 
-static int script_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                       uint64_t *file)
+static int open_directory(struct scriptstore *s, uint64_t *file)
 {
-    struct scriptstore *s = enter(st);
+    if (s->list_open_error)
+        return -(int)s->list_open_error;
+    for (unsigned i = 0; i < SCRIPT_STREAMS; i++) {
+        if (s->directory_open[i])
+            continue;
+        s->directory_open[i] = 1;
+        s->list_opens++;
+        *file = SCRIPT_FILES + i;
+        return 0;
+    }
+    return -FSIF_EMFILE;
+}
+
+static int open_file(struct scriptstore *s, uint64_t *file)
+{
     int err = s->open_error[0];
 
     memmove(s->open_error, s->open_error + 1, sizeof(s->open_error) - sizeof(s->open_error[0]));
     s->open_error[3] = 0;
-    snprintf(s->path, sizeof(s->path), "%s", path);
-    s->flags = flags;
-    s->mode = mode;
     if (err)
-        return (int)leave(s, err);
+        return err;
     for (*file = 1; s->file_open[*file]; ++*file)
         if (*file == SCRIPT_FILES - 1)
-            return (int)leave(s, -FSIF_ENFILE);
+            return -FSIF_ENFILE;
     s->file_open[*file] = 1;
     s->opens++;
-    return (int)leave(s, 0);
+    return 0;
+}
+
+static int script_open(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags,
+                       uint32_t mode, uint64_t *file, struct fsif_attr *attr)
+{
+    struct scriptstore *s = enter(st);
+    int err;
+
+    snprintf(s->path, sizeof(s->path), "%s", path);
+    s->base = from;
+    s->flags = flags;
+    s->mode = mode;
+    err = flags & FSIF_O_DIRECTORY ? open_directory(s, file) : open_file(s, file);
+    if (!err && attr)
+        *attr = s->attr;
+    return (int)leave(s, err);
+}
+
+static int is_open_directory(const struct scriptstore *s, uint64_t file)
+{
+    return file >= SCRIPT_FILES && file < SCRIPT_FILES + SCRIPT_STREAMS &&
+           s->directory_open[file - SCRIPT_FILES];
 }
 
 static int script_close(struct fsif_store *st, uint64_t file)
 {
     struct scriptstore *s = enter(st);
 
+    if (is_open_directory(s, file)) {
+        s->directory_open[file - SCRIPT_FILES] = 0;
+        s->list_closes++;
+        return (int)leave(s, 0);
+    }
     use(s, file);
     s->file_open[file % SCRIPT_FILES] = 0;
     s->closes++;
@@ -130,11 +167,12 @@ static int64_t script_read(struct fsif_store *st, uint64_t file, void *buf, uint
 }
 
 static int64_t script_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                            uint64_t off)
+                            uint64_t off, uint32_t flags)
 {
     struct scriptstore *s = enter(st);
 
     use(s, file);
+    s->flags = flags;
     s->offset = off;
     s->length = len;
     s->buffer = buf;
@@ -142,118 +180,110 @@ static int64_t script_write(struct fsif_store *st, uint64_t file, const void *bu
     return leave(s, s->answer[FSIF_OP_WRITE]);
 }
 
-static int script_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+static int script_stat(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags,
+                       struct fsif_attr *out)
 {
     struct scriptstore *s = enter(st);
 
-    use(s, file);
+    if (path[0] == '\0')
+        use(s, from);
+    s->base = from;
+    s->flags = flags;
     *out = s->attr;
     return (int)leave(s, s->answer[FSIF_OP_STAT]);
 }
 
-static int script_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
+static int script_setattr(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags,
+                          const struct fsif_setattr *set)
 {
     struct scriptstore *s = enter(st);
 
-    use(s, file);
-    s->length = size;
-    return (int)leave(s, s->answer[FSIF_OP_TRUNCATE]);
+    if (path[0] == '\0')
+        use(s, from);
+    s->base = from;
+    s->flags = flags;
+    s->set = *set;
+    return (int)leave(s, s->answer[FSIF_OP_SETATTR]);
 }
 
-static int script_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
+static int script_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
     struct scriptstore *s = enter(st);
 
     use(s, file);
-    s->mode = mode;
-    return (int)leave(s, s->answer[FSIF_OP_CHMOD]);
-}
-
-static int script_sync(struct fsif_store *st, uint64_t file)
-{
-    struct scriptstore *s = enter(st);
-
-    use(s, file);
+    s->flags = flags;
     return (int)leave(s, s->answer[FSIF_OP_SYNC]);
 }
 
-static int64_t on_path(struct fsif_store *st, const char *path, const char *path2, int type)
+static int64_t on_path(struct fsif_store *st, uint64_t from, const char *path, const char *path2,
+                       uint32_t flags, int type)
 {
     struct scriptstore *s = enter(st);
 
+    s->base = from;
+    s->flags = flags;
     snprintf(s->path, sizeof(s->path), "%s", path);
     snprintf(s->path2, sizeof(s->path2), "%s", path2);
     return leave(s, s->answer[type]);
 }
 
-static int script_remove(struct fsif_store *st, const char *path)
+static int script_remove(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags)
 {
-    return (int)on_path(st, path, "", FSIF_OP_REMOVE);
+    return (int)on_path(st, from, path, "", flags, FSIF_OP_REMOVE);
 }
 
-static int script_rename(struct fsif_store *st, const char *from, const char *to)
-{
-    return (int)on_path(st, from, to, FSIF_OP_RENAME);
-}
-
-static int script_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+static int script_rename(struct fsif_store *st, uint64_t from, const char *path, uint64_t base2,
+                         const char *path2, uint32_t flags)
 {
     struct scriptstore *s = (struct scriptstore *)(void *)st;
-    int err = (int)on_path(st, path, "", FSIF_OP_CREATE);
+    int err = (int)on_path(st, from, path, path2, flags, FSIF_OP_RENAME);
+
+    s->base2 = base2;
+    return err;
+}
+
+static int script_mkdir(struct fsif_store *st, uint64_t from, const char *path, uint32_t mode)
+{
+    struct scriptstore *s = (struct scriptstore *)(void *)st;
+    int err = (int)on_path(st, from, path, "", 0, FSIF_OP_CREATE);
 
     s->mode = mode;
     return err;
 }
 
-static int64_t script_space(struct fsif_store *st, const char *path)
+static int script_statvfs(struct fsif_store *st, uint64_t from, const char *path,
+                          struct fsif_statvfs *out)
 {
-    return on_path(st, path, "", FSIF_OP_SPACE);
+    struct scriptstore *s = (struct scriptstore *)(void *)st;
+
+    *out = s->vfs;
+    return (int)on_path(st, from, path, "", 0, FSIF_OP_SPACE);
 }
 
-static int script_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
+/* A cookie is the number of entries before it. */
+static int script_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                          fsif_store_entry_fn *fn, void *arg)
 {
     struct scriptstore *s = enter(st);
+    char name[FSIF_NAME_MAX + 1];
 
-    snprintf(s->path, sizeof(s->path), "%s", path);
-    if (s->list_open_error)
-        return (int)leave(s, -(int)s->list_open_error);
-    for (*stream = 0; s->stream[*stream].open; ++*stream)
-        if (*stream == SCRIPT_STREAMS - 1)
-            return (int)leave(s, -FSIF_EMFILE);
-    s->stream[*stream].open = 1;
-    s->stream[*stream].at = 0;
-    s->list_opens++;
-    return (int)leave(s, 0);
-}
-
-static int script_list_next(struct fsif_store *st, uint64_t stream, char *name)
-{
-    struct scriptstore *s = enter(st);
-    unsigned at;
-
-    s->nexts++;
     if (s->held)
         block(s);
-    if (stream >= SCRIPT_STREAMS || !s->stream[stream].open)
+    if (!is_open_directory(s, dir))
         s->wrong++;
-    at = s->stream[stream % SCRIPT_STREAMS].at++;
-    if (s->list_fails_at && at + 1 == s->list_fails_at)
-        return (int)leave(s, -FSIF_EIO);
-    if (at >= s->names)
-        return (int)leave(s, 0);
-    script_name(s, at, name);
-    return (int)leave(s, 1);
-}
+    for (; cookie < s->names; cookie++) {
+        struct fsif_store_entry entry = {
+            .name = name, .name_len = s->name_size - 1, .ino = cookie + 1, .cookie = cookie + 1};
 
-static void script_list_close(struct fsif_store *st, uint64_t stream)
-{
-    struct scriptstore *s = enter(st);
-
-    if (stream >= SCRIPT_STREAMS || !s->stream[stream].open)
-        s->wrong++;
-    s->stream[stream % SCRIPT_STREAMS].open = 0;
-    s->list_closes++;
-    leave(s, 0);
+        if (s->list_fails_at && cookie + 1 == s->list_fails_at)
+            return (int)leave(s, -FSIF_EIO);
+        s->nexts++;
+        script_name(s, (unsigned)cookie, name);
+        entry.name_len = s->entry_name_len ? s->entry_name_len : entry.name_len;
+        if (!fn(arg, &entry))
+            return (int)leave(s, 1);
+    }
+    return (int)leave(s, 0);
 }
 
 const struct fsif_store_ops script_ops = {
@@ -265,14 +295,11 @@ const struct fsif_store_ops script_ops = {
     .read = script_read,
     .write = script_write,
     .stat = script_stat,
-    .truncate = script_truncate,
-    .chmod = script_chmod,
+    .setattr = script_setattr,
     .sync = script_sync,
     .remove = script_remove,
     .rename = script_rename,
     .mkdir = script_mkdir,
-    .space = script_space,
-    .list_open = script_list_open,
-    .list_next = script_list_next,
-    .list_close = script_list_close,
+    .statvfs = script_statvfs,
+    .readdir = script_readdir,
 };

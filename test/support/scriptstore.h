@@ -13,7 +13,7 @@
 #include <fsif/store.h>
 
 #define SCRIPT_FILES 4096u
-#define SCRIPT_STREAMS 256u
+#define SCRIPT_STREAMS 256u /* directories, numbered from SCRIPT_FILES on */
 
 struct scriptstore {
     pthread_mutex_t lock;
@@ -25,21 +25,26 @@ struct scriptstore {
     struct fsif_attr attr;         /* stat's */
     unsigned names;                /* entries of every directory */
     unsigned name_size;            /* bytes of each with its NUL, 8 .. 256 */
-    unsigned list_open_error;      /* a positive FSIF_E* */
-    unsigned list_fails_at;        /* 1 + the entry that list_next fails at with -FSIF_EIO */
-    int held;                      /* read and list_next wait; script_hold() */
+    struct fsif_statvfs vfs;       /* statvfs's, unless answer[FSIF_OP_SPACE] is an error */
+    uint32_t entry_name_len;       /* what readdir says of its names, unless 0 */
+    unsigned list_open_error;      /* a positive FSIF_E*, of an open of a directory */
+    unsigned list_fails_at;        /* 1 + the entry that readdir fails at with -FSIF_EIO */
+    int held;                      /* read and readdir wait; script_hold() */
 
     /* What happened. */
     unsigned waiting; /* calls that wait because of held */
     unsigned opens;
     unsigned closes;
-    unsigned list_opens;
+    unsigned list_opens; /* with FSIF_O_DIRECTORY */
     unsigned list_closes;
-    unsigned nexts;
-    unsigned wrong; /* a file or stream that is not open was used or closed */
+    unsigned nexts; /* entries that readdir named */
+    unsigned wrong; /* a file or directory that is not open was used or closed */
     unsigned calls;
+    uint64_t base;
+    uint64_t base2;
     uint32_t flags;
     uint32_t mode;
+    struct fsif_setattr set;
     uint64_t offset;
     uint64_t length;
     char path[FSIF_PATH_MAX + 1];
@@ -48,16 +53,13 @@ struct scriptstore {
     const void *buffer;            /* of the last read or write */
 
     unsigned char file_open[SCRIPT_FILES];
-    struct {
-        unsigned char open;
-        unsigned at;
-    } stream[SCRIPT_STREAMS];
+    unsigned char directory_open[SCRIPT_STREAMS];
 };
 
 void script_init(struct scriptstore *s);
 void script_fini(struct scriptstore *s);
 
-/** script_hold - @held 1: reads and list_next block; 0: they go on */
+/** script_hold - @held 1: reads and readdir block; 0: they go on */
 void script_hold(struct scriptstore *s, int held);
 
 /** script_wait - until @n calls are blocked */

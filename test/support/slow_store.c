@@ -66,16 +66,16 @@ static int64_t slow_read(struct fsif_store *st, uint64_t file, void *buf, uint32
 }
 
 static int64_t slow_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                          uint64_t off)
+                          uint64_t off, uint32_t flags)
 {
     wait_a_while(st);
-    return inner->write(st->inner, file, buf, len, off);
+    return inner->write(st->inner, file, buf, len, off, flags);
 }
 
-static int slow_open(struct fsif_store *st, const char *path, uint32_t flags, uint32_t mode,
-                     uint64_t *file)
+static int slow_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                     uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
-    return inner->open(st->inner, path, flags, mode, file);
+    return inner->open(st->inner, base, path, flags, mode, file, attr);
 }
 
 static int slow_close(struct fsif_store *st, uint64_t file)
@@ -83,59 +83,49 @@ static int slow_close(struct fsif_store *st, uint64_t file)
     return inner->close(st->inner, file);
 }
 
-static int slow_stat(struct fsif_store *st, uint64_t file, struct fsif_attr *out)
+static int slow_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                     struct fsif_attr *out)
 {
-    return inner->stat(st->inner, file, out);
+    return inner->stat(st->inner, base, path, flags, out);
 }
 
-static int slow_truncate(struct fsif_store *st, uint64_t file, uint64_t size)
+static int slow_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                        const struct fsif_setattr *set)
 {
-    return inner->truncate(st->inner, file, size);
+    return inner->setattr(st->inner, base, path, flags, set);
 }
 
-static int slow_chmod(struct fsif_store *st, uint64_t file, uint32_t mode)
+static int slow_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
 {
-    return inner->chmod(st->inner, file, mode);
+    return inner->sync(st->inner, file, flags);
 }
 
-static int slow_sync(struct fsif_store *st, uint64_t file)
+static int slow_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
-    return inner->sync(st->inner, file);
+    return inner->remove(st->inner, base, path, flags);
 }
 
-static int slow_remove(struct fsif_store *st, const char *path)
+static int slow_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                       const char *path2, uint32_t flags)
 {
-    return inner->remove(st->inner, path);
+    return inner->rename(st->inner, base, path, base2, path2, flags);
 }
 
-static int slow_rename(struct fsif_store *st, const char *from, const char *to)
+static int slow_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
-    return inner->rename(st->inner, from, to);
+    return inner->mkdir(st->inner, base, path, mode);
 }
 
-static int slow_mkdir(struct fsif_store *st, const char *path, uint32_t mode)
+static int slow_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                        struct fsif_statvfs *out)
 {
-    return inner->mkdir(st->inner, path, mode);
+    return inner->statvfs(st->inner, base, path, out);
 }
 
-static int64_t slow_space(struct fsif_store *st, const char *path)
+static int slow_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                        fsif_store_entry_fn *fn, void *arg)
 {
-    return inner->space(st->inner, path);
-}
-
-static int slow_list_open(struct fsif_store *st, const char *path, uint64_t *stream)
-{
-    return inner->list_open(st->inner, path, stream);
-}
-
-static int slow_list_next(struct fsif_store *st, uint64_t stream, char *name)
-{
-    return inner->list_next(st->inner, stream, name);
-}
-
-static void slow_list_close(struct fsif_store *st, uint64_t stream)
-{
-    inner->list_close(st->inner, stream);
+    return inner->readdir(st->inner, dir, cookie, fn, arg);
 }
 
 static const struct fsif_store_ops slow = {
@@ -144,21 +134,18 @@ static const struct fsif_store_ops slow = {
     .name = "slow",
     .create = slow_create,
     .destroy = slow_destroy,
-    .open = slow_open,
-    .close = slow_close,
     .read = slow_read,
     .write = slow_write,
+    .open = slow_open,
+    .close = slow_close,
     .stat = slow_stat,
-    .truncate = slow_truncate,
-    .chmod = slow_chmod,
+    .setattr = slow_setattr,
     .sync = slow_sync,
     .remove = slow_remove,
     .rename = slow_rename,
     .mkdir = slow_mkdir,
-    .space = slow_space,
-    .list_open = slow_list_open,
-    .list_next = slow_list_next,
-    .list_close = slow_list_close,
+    .statvfs = slow_statvfs,
+    .readdir = slow_readdir,
 };
 
 extern const struct fsif_store_ops *const fsif_store_plugin;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,10 +70,75 @@ int exists(int dir, const char *name)
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int set_size(struct fsif_store *st, uint64_t file, uint64_t size)
+{
+    const struct fsif_setattr set = {.mask = FSIF_SET_SIZE, .size = size};
+
+    return OPS->setattr(st, file, "", 0, &set);
+}
+
+int set_mode(struct fsif_store *st, uint64_t file, uint32_t mode)
+{
+    const struct fsif_setattr set = {.mask = FSIF_SET_MODE, .mode = mode};
+
+    return OPS->setattr(st, file, "", 0, &set);
+}
+
+uint64_t open_dir(struct fsif_store *st, const char *path)
+{
+    uint64_t dir = 0;
+
+    ck_assert_int_eq(OPS->open(st, ROOT, path, FSIF_O_DIRECTORY, 0, &dir, NULL), 0);
+    return dir;
+}
+
+int64_t space(struct fsif_store *st, const char *path)
+{
+    struct fsif_statvfs fs;
+    int err = OPS->statvfs(st, ROOT, path, &fs);
+
+    return err != 0 ? err : (int64_t)(fs.bavail * fs.bsize);
+}
+
+struct names {
+    char name[64][FSIF_NAME_MAX + 1];
+    size_t count;
+};
+
+static int add_name(void *arg, const struct fsif_store_entry *entry)
+{
+    struct names *n = arg;
+
+    ck_assert_uint_lt(n->count, 64);
+    ck_assert_uint_eq(strlen(entry->name), entry->name_len);
+    ck_assert(entry->cookie != 0);
+    strcpy(n->name[n->count++], entry->name);
+    return 1;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+const char *list_names(struct fsif_store *st, uint64_t dir)
+{
+    static char text[4096];
+    static struct names n;
+
+    n.count = 0;
+    ck_assert_int_eq(OPS->readdir(st, dir, 0, add_name, &n), 0);
+    qsort(n.name, n.count, sizeof(n.name[0]), by_name);
+    text[0] = '\0';
+    for (size_t i = 0; i < n.count; i++)
+        strcat(strcat(text, n.name[i]), "/");
+    return text;
+}
+
 int try_open(const char *path)
 {
     uint64_t f = 0;
-    int r = OPS->open(store, path, 0, 0, &f);
+    int r = OPS->open(store, ROOT, path, 0, 0, &f, NULL);
 
     if (r == 0)
         OPS->close(store, f);
@@ -82,8 +148,7 @@ int try_open(const char *path)
 int try_create(const char *path, uint32_t mode)
 {
     uint64_t f = 0;
-    int r = OPS->open(store, path, FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE, mode,
-                      &f);
+    int r = OPS->open(store, ROOT, path, FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_TRUNC, mode, &f, NULL);
 
     if (r == 0)
         OPS->close(store, f);
@@ -96,7 +161,7 @@ const char *text_of(const char *path)
     uint64_t f;
     int64_t n = 0;
 
-    if (OPS->open(store, path, 0, 0, &f) == 0) {
+    if (OPS->open(store, ROOT, path, 0, 0, &f, NULL) == 0) {
         n = OPS->read(store, f, text, sizeof(text) - 1, 0);
         ck_assert_int_ge(n, 0);
         OPS->close(store, f);

@@ -12,6 +12,7 @@
 #include "scratch.h"
 
 #define OPS (&fsif_store_posix)
+#define ROOT FSIF_STORE_ROOT
 
 /* A folder of two: the export, and what lies outside of it. */
 extern char base[200];
@@ -27,6 +28,17 @@ void put(int dir, const char *name, const char *text);
 mode_t mode_of(int dir, const char *name);
 int exists(int dir, const char *name);
 
+/* One member with the most usual arguments each */
+int set_size(struct fsif_store *st, uint64_t file, uint64_t size);
+int set_mode(struct fsif_store *st, uint64_t file, uint32_t mode);
+uint64_t open_dir(struct fsif_store *st, const char *path);
+
+/** space - free bytes, or a negative FSIF_E* */
+int64_t space(struct fsif_store *st, const char *path);
+
+/** list_names - the entries of an open directory, sorted, each with a "/" behind it */
+const char *list_names(struct fsif_store *st, uint64_t dir);
+
 /* Open or create, and close again. */
 int try_open(const char *path);
 int try_create(const char *path, uint32_t mode);
@@ -34,7 +46,8 @@ int try_create(const char *path, uint32_t mode);
 /** text_of - the first bytes of a file as text; "" if it cannot be opened */
 const char *text_of(const char *path);
 
-/** add_confinement - the cases of test_store_posix_confined.c */
+/* The cases of test_store_posix_*.c */
 void add_confinement(TCase *c);
+void add_listing(TCase *c);
 
 #endif

@@ -43,16 +43,15 @@ START_TEST(open_access)
         uint32_t last_flags;
         int64_t ret;
     } cases[] = {
-        {{0}, FSIF_STORE_WRITE, 0},
-        {{-FSIF_EROFS}, 0, 0},
-        {{-FSIF_EACCES}, 0, 0},
-        {{-FSIF_ETXTBSY}, 0, 0},
-        {{-FSIF_EISDIR}, FSIF_STORE_DIRECTORY, 0},
-        {{-FSIF_EROFS, -FSIF_EISDIR}, FSIF_STORE_DIRECTORY, 0},
-        {{-FSIF_EACCES, -FSIF_EACCES}, 0, -FSIF_EACCES},
-        {{-FSIF_EISDIR, -FSIF_EACCES}, FSIF_STORE_DIRECTORY, -FSIF_EACCES},
-        {{-FSIF_ENOENT}, FSIF_STORE_WRITE, -FSIF_ENOENT},
-        {{-FSIF_EIO}, FSIF_STORE_WRITE, -FSIF_EIO},
+        {{0}, FSIF_O_RDWR, 0},
+        {{-FSIF_EROFS}, FSIF_O_RDONLY, 0},
+        {{-FSIF_EACCES}, FSIF_O_RDONLY, 0},
+        {{-FSIF_ETXTBSY}, FSIF_O_RDONLY, 0},
+        {{-FSIF_EISDIR}, FSIF_O_RDONLY, 0},
+        {{-FSIF_EACCES, -FSIF_EACCES}, FSIF_O_RDONLY, -FSIF_EACCES},
+        {{-FSIF_EISDIR, -FSIF_EACCES}, FSIF_O_RDONLY, -FSIF_EACCES},
+        {{-FSIF_ENOENT}, FSIF_O_RDWR, -FSIF_ENOENT},
+        {{-FSIF_EIO}, FSIF_O_RDWR, -FSIF_EIO},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -61,6 +60,7 @@ START_TEST(open_access)
         ck_assert_int_eq(named(FSIF_WIRE_OPEN, "/a//b/./c"), cases[i].ret);
         ck_assert_uint_eq(f.store.flags, cases[i].last_flags);
         ck_assert_str_eq(f.store.path, "a/b/c");
+        ck_assert(f.store.base == FSIF_STORE_ROOT);
         ck_assert_uint_eq(fsif_backend_handles(&f.be), cases[i].ret == 0);
         raw_end(&f);
     }
@@ -75,7 +75,7 @@ START_TEST(create)
     r = raw_named(&f, FSIF_WIRE_CREATE, 1, "new");
     r.u.create.mode = 0100644;
     ck_assert_int_eq(raw_call(&f, &r), 0);
-    ck_assert_uint_eq(f.store.flags, FSIF_STORE_WRITE | FSIF_STORE_CREATE | FSIF_STORE_TRUNCATE);
+    ck_assert_uint_eq(f.store.flags, FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_TRUNC);
     ck_assert_uint_eq(f.store.mode, 0644);
     ck_assert_uint_eq(fsif_backend_handles(&f.be), 1);
     r.u.create.directory = 1;
@@ -102,9 +102,7 @@ START_TEST(paths)
     ck_assert_str_eq(f.store.path, "x/y");
     f.store.answer[FSIF_OP_REMOVE] = -FSIF_ENOTEMPTY;
     ck_assert_int_eq(named(FSIF_WIRE_REMOVE, "x"), -FSIF_ENOTEMPTY);
-    f.store.answer[FSIF_OP_SPACE] = INT64_MAX;
-    ck_assert_int_eq(named(FSIF_WIRE_SPACE, "/"), INT64_MAX);
-    ck_assert_str_eq(f.store.path, ".");
+    ck_assert(f.store.base == FSIF_STORE_ROOT);
     memcpy(raw_page(&f, 1), "old: one\0new: two", 18);
     r = raw_request(FSIF_WIRE_RENAME, 1);
     r.u.rename.old_offset = 5;
@@ -142,6 +140,37 @@ START_TEST(bad_names)
     r.u.rename.old_offset = r.u.rename.new_offset = 5;
     ck_assert_int_lt(raw_call(&f, &r), 0);
     ck_assert_uint_eq(f.store.calls, 0);
+    raw_end(&f);
+}
+END_TEST
+
+START_TEST(space)
+{
+    static const struct {
+        uint64_t bavail;
+        uint32_t bsize;
+        int64_t bytes;
+    } cases[] = {
+        {0, 4096, 0},
+        {3, 4096, 12288},
+        {UINT64_C(0x200000001), 0x10001, INT64_C(0x2000200010001)},
+        {INT64_MAX, 1, INT64_MAX},
+        {UINT64_C(1) << 63, 1, INT64_MAX},
+        {UINT64_C(1) << 51, 4096, INT64_MAX},
+        {(UINT64_C(1) << 51) - 1, 4096, INT64_MAX - 4095},
+        {UINT64_MAX, UINT32_MAX, INT64_MAX},
+        {UINT32_MAX, UINT32_MAX, INT64_MAX},
+        {UINT64_C(1) << 40, 0, 0},
+    };
+
+    raw_begin(&f, 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        f.store.vfs = (struct fsif_statvfs){.bavail = cases[i].bavail, .bsize = cases[i].bsize};
+        ck_assert_int_eq(named(FSIF_WIRE_SPACE, "/"), cases[i].bytes);
+        ck_assert_str_eq(f.store.path, ".");
+    }
+    f.store.answer[FSIF_OP_SPACE] = -FSIF_EIO;
+    ck_assert_int_eq(named(FSIF_WIRE_SPACE, "/"), -FSIF_EIO);
     raw_end(&f);
 }
 END_TEST
@@ -223,7 +252,7 @@ START_TEST(extremes)
     r = raw_on_handle(FSIF_WIRE_TRUNCATE, 1, handle);
     r.u.truncate.len = INT64_MAX;
     ck_assert_int_eq(raw_call(&f, &r), 0);
-    ck_assert_uint_eq(f.store.length, INT64_MAX);
+    ck_assert_uint_eq(f.store.set.size, INT64_MAX);
     raw_end(&f);
 }
 END_TEST
@@ -344,18 +373,22 @@ START_TEST(on_handles)
     r = raw_on_handle(FSIF_WIRE_CHMOD, 1, handle);
     r.u.chmod.mode = 0107755;
     ck_assert_int_eq(raw_call(&f, &r), 0);
-    ck_assert_uint_eq(f.store.mode, 07755);
-    f.store.answer[FSIF_OP_CHMOD] = -FSIF_EPERM;
+    ck_assert_uint_eq(f.store.set.mask, FSIF_SET_MODE);
+    ck_assert_uint_eq(f.store.set.mode, 07755);
+    f.store.answer[FSIF_OP_SETATTR] = -FSIF_EPERM;
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EPERM);
+    f.store.answer[FSIF_OP_SETATTR] = 0;
     r = raw_on_handle(FSIF_WIRE_SYNC, 1, handle);
     ck_assert_int_eq(raw_call(&f, &r), 0);
+    ck_assert_uint_eq(f.store.flags, 0);
     f.store.answer[FSIF_OP_SYNC] = -FSIF_EIO;
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EIO);
     r = raw_on_handle(FSIF_WIRE_TRUNCATE, 1, handle);
     r.u.truncate.len = 12;
     ck_assert_int_eq(raw_call(&f, &r), 0);
-    ck_assert_uint_eq(f.store.length, 12);
-    f.store.answer[FSIF_OP_TRUNCATE] = 1; /* a store may not say this */
+    ck_assert_uint_eq(f.store.set.mask, FSIF_SET_SIZE);
+    ck_assert_uint_eq(f.store.set.size, 12);
+    f.store.answer[FSIF_OP_SETATTR] = 1; /* a store may not say this */
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EIO);
     raw_end(&f);
 }
@@ -556,6 +589,7 @@ int main(void)
     tcase_add_test(tc, open_access);
     tcase_add_test(tc, create);
     tcase_add_test(tc, paths);
+    tcase_add_test(tc, space);
     tcase_add_test(tc, bad_names);
     tcase_add_loop_test(tc, data, 0, 3);
     tcase_add_test(tc, extremes);

@@ -84,11 +84,11 @@ START_TEST(B2_slots)
     rq = raw_on_handle(FSIF_WIRE_TRUNCATE, 3, handle);
     rq.u.truncate.len = 7;
     ck_assert_int_eq(serve(&rq, NULL), 0);
-    ck_assert_uint_eq(f.store.length, 7);
+    ck_assert_uint_eq(f.store.set.size, 7);
     rq = raw_on_handle(FSIF_WIRE_CHMOD, 3, handle);
     rq.u.chmod.mode = 0640;
     ck_assert_int_eq(serve(&rq, NULL), 0);
-    ck_assert_uint_eq(f.store.mode, 0640);
+    ck_assert_uint_eq(f.store.set.mode, 0640);
     rq = raw_on_handle(FSIF_WIRE_SYNC, 3, handle);
     ck_assert_int_eq(serve(&rq, NULL), 0);
     rq = raw_on_handle(FSIF_WIRE_CLOSE, 3, handle);
