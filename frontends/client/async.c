@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include "barrier.h"
 
 /* The asynchronous form: the engine's calls behind the gate, and a descriptor for event loops. */
 
@@ -12,24 +13,26 @@ int fsif_submit(struct fsif_client *cl, struct fsif_call *call)
 {
     /* Once it is submitted it may complete elsewhere and be gone. */
     uint64_t deadline = call->deadline;
-    int err = fsi_enter(cl);
+    struct fsi_lane *lane;
+    int err = fsi_enter(cl, &lane);
 
     if (err < 0)
         return err;
-    err = fsif_frontend_submit(&cl->fe, call);
+    err = fsif_frontend_submit(&lane->fe, call);
     if (err == 0)
-        fsi_submitted(cl, deadline);
+        fsi_submitted(lane, deadline);
     fsi_leave(cl);
     return err;
 }
 
 int fsif_cancel(struct fsif_client *cl, struct fsif_call *call)
 {
-    int err = fsi_enter(cl);
+    struct fsi_lane *lane;
+    int err = fsi_enter(cl, &lane);
 
     if (err < 0)
         return err;
-    err = fsif_frontend_cancel(&cl->fe, call);
+    err = fsif_frontend_cancel(&lane->fe, call);
     fsi_leave(cl);
     return err;
 }
@@ -37,28 +40,28 @@ int fsif_cancel(struct fsif_client *cl, struct fsif_call *call)
 /* Another thread polls: wait for it to complete something or to hand the role on. */
 static int poll_behind(struct fsi_waiter *w, uint64_t until)
 {
-    struct fsif_client *cl = w->cl;
-    int err = fsi_wait(w, &cl->progress, cl->progress, until);
+    int err = fsi_wait_progress(w, fsi_load_acquire(&w->lane->progress), until);
 
     return err == -FSIF_EDEADLK ? err : 0;
 }
 
 int fsif_poll(struct fsif_client *cl, int timeout_ms)
 {
-    uint64_t until = timeout_ms < 0 ? FSIF_NEVER : fsif_now_ms() + (uint64_t)timeout_ms;
+    uint64_t until = timeout_ms > 0 ? fsif_now_ms() + (uint64_t)timeout_ms : FSIF_NEVER;
+    struct fsi_lane *lane;
     struct fsi_waiter w;
-    int n = fsi_enter(cl);
+    int n = fsi_enter(cl, &lane);
 
     if (n < 0)
         return n;
-    fsi_waiter_init(&w, cl);
-    pthread_mutex_lock(&cl->lock);
+    if (timeout_ms == 0)
+        until = 0;
+    fsi_waiter_init(&w, lane);
     do {
-        n = fsif_frontend_dead(&cl->fe) ? -FSIF_EPROTO : fsi_poll_once(&w, until);
-    } while (n == 0 && timeout_ms != 0 && (until == FSIF_NEVER || fsif_now_ms() < until));
+        n = fsif_frontend_dead(&lane->fe) ? -FSIF_EPROTO : fsi_poll_once(&w, until);
+    } while (n == 0 && until != 0 && (until == FSIF_NEVER || fsif_now_ms() < until));
     if (n == -FSIF_EBUSY)
-        n = timeout_ms == 0 ? 0 : poll_behind(&w, until);
-    pthread_mutex_unlock(&cl->lock);
+        n = until == 0 ? 0 : poll_behind(&w, until);
     fsi_leave(cl);
     return n;
 }
@@ -66,7 +69,7 @@ int fsif_poll(struct fsif_client *cl, int timeout_ms)
 /* The session's descriptors in or out of @fd. Return: 0; a negative FSIF_E* */
 static int watch(const struct fsif_client *cl, int fd, int op)
 {
-    const int fds[] = {cl->event_fd, cl->peer_fd};
+    const int fds[] = {cl->lanes[0].event_fd, cl->peer_fd};
 
     for (unsigned int i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         struct epoll_event event = {.events = EPOLLIN};
@@ -98,7 +101,7 @@ static int make_poll_fd(struct fsif_client *cl)
     if (fd < 0)
         return -fsif_errno_from_host(errno);
     err = watch(cl, fd, EPOLL_CTL_ADD);
-    if (err == 0 && epoll_ctl(fd, EPOLL_CTL_ADD, cl->wake_fd, &event) != 0)
+    if (err == 0 && epoll_ctl(fd, EPOLL_CTL_ADD, cl->lanes[0].wake_fd, &event) != 0)
         err = -fsif_errno_from_host(errno);
     if (err == 0)
         return fd;
@@ -108,11 +111,12 @@ static int make_poll_fd(struct fsif_client *cl)
 
 int fsif_client_fd(struct fsif_client *cl)
 {
-    int fd = fsi_enter(cl);
+    struct fsi_lane *lane;
+    int fd = fsi_enter(cl, &lane);
 
     if (fd < 0)
         return fd;
-    if (cl->event_fd < 0) {
+    if (lane->event_fd < 0) {
         fsi_leave(cl);
         return -FSIF_EOPNOTSUPP;
     }
@@ -121,6 +125,7 @@ int fsif_client_fd(struct fsif_client *cl)
     if (fd < 0) {
         fd = make_poll_fd(cl);
         cl->poll_fd = fd < 0 ? -1 : fd;
+        fsi_store_seq(&cl->looped, fd >= 0);
     }
     pthread_mutex_unlock(&cl->lock);
     fsi_leave(cl);

@@ -5,48 +5,40 @@
 
 /* The blocking calls that are one request. */
 
-struct single {
-    struct fsif_call call;
-    struct fsi_waiter waiter;
-};
-
-/* Runs in whichever thread polls. The waiter may be gone once the lock is free. */
-static void single_done(struct fsif_call *call)
+static void wake_waiter(struct fsif_call *call)
 {
-    struct fsi_waiter *w = call->arg;
-    struct fsif_client *cl = w->cl;
-
-    pthread_mutex_lock(&cl->lock);
-    fsi_wake(w);
-    pthread_mutex_unlock(&cl->lock);
+    fsi_done(call->arg);
 }
 
-int64_t fsi_call(struct fsif_client *cl, const struct fsif_op *op, struct fsif_result *result)
+int64_t fsi_call(struct fsi_lane *lane, const struct fsif_op *op, struct fsif_result *result)
 {
-    struct single s = {.call = {.op = *op, .done = single_done, .arg = &s.waiter}};
+    struct fsi_waiter waiter;
+    struct fsif_call call; /* what is not set here the engine sets */
     int err;
 
-    fsi_waiter_init(&s.waiter, cl);
-    s.call.deadline = fsi_deadline(cl);
-    err = fsi_submit_wait(&s.waiter, &s.call);
+    fsi_waiter_init(&waiter, lane);
+    call.op = *op;
+    call.done = wake_waiter;
+    call.arg = &waiter;
+    call.deadline = fsi_deadline(lane->cl);
+    err = fsi_submit_wait(&waiter, &call);
     if (err < 0)
         return err;
-    pthread_mutex_lock(&cl->lock);
-    fsi_wait(&s.waiter, &s.waiter.done, 0, FSIF_NEVER);
-    pthread_mutex_unlock(&cl->lock);
+    fsi_wait(&waiter, 0, FSIF_NEVER);
     if (result != NULL)
-        *result = s.call.result;
-    return s.call.result.value;
+        *result = call.result;
+    return call.result.value;
 }
 
 /* One request in a gate of its own. */
 static int64_t one(struct fsif_client *cl, const struct fsif_op *op, struct fsif_result *result)
 {
-    int64_t value = fsi_enter_blocking(cl);
+    struct fsi_lane *lane;
+    int64_t value = fsi_enter_blocking(cl, &lane);
 
     if (value < 0)
         return value;
-    value = fsi_call(cl, op, result);
+    value = fsi_call(lane, op, result);
     fsi_leave(cl);
     return value;
 }
@@ -54,7 +46,8 @@ static int64_t one(struct fsif_client *cl, const struct fsif_op *op, struct fsif
 /* One request on a handle, for calls that return 0. */
 static int on_handle(struct fsif_client *cl, int fh, struct fsif_op *op, struct fsif_result *result)
 {
-    int err = fsi_enter_blocking(cl);
+    struct fsi_lane *lane;
+    int err = fsi_enter_blocking(cl, &lane);
 
     if (err < 0)
         return err;
@@ -63,7 +56,7 @@ static int on_handle(struct fsif_client *cl, int fh, struct fsif_op *op, struct 
         err = -FSIF_EINVAL;
     if (err >= 0) {
         op->handle = (uint32_t)fh;
-        err = (int)fsi_call(cl, op, result);
+        err = (int)fsi_call(lane, op, result);
     }
     fsi_leave(cl);
     return err;

@@ -38,11 +38,12 @@ static int next_page(struct fsif_dir *d)
         .buffer = d->page,
     };
     struct fsif_result result;
-    int err = fsi_enter_blocking(d->cl);
+    struct fsi_lane *lane;
+    int err = fsi_enter_blocking(d->cl, &lane);
 
     if (err < 0)
         return err;
-    err = d->generation == d->cl->generation ? (int)fsi_call(d->cl, &op, &result) : -FSIF_ESTALE;
+    err = d->generation == d->cl->generation ? (int)fsi_call(lane, &op, &result) : -FSIF_ESTALE;
     fsi_leave(d->cl);
     if (err < 0)
         return err;

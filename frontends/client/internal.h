@@ -2,13 +2,15 @@
 #ifndef FSI_CLIENT_INTERNAL_H
 #define FSI_CLIENT_INTERNAL_H
 
-/* What the files of the client share. The locking rules stand in wait.c. */
+/* What the files of the client share. The locking rules stand in wait.c and gate.c. */
 
 #include <pthread.h>
 #include <stdint.h>
 #include <fsif/client.h>
 #include <fsif/host.h>
 #include <fsif/negotiate.h>
+#include <fsif/spin.h>
+#include <fsif/wire.h>
 
 /* Handles above are refused: no backend of ours has more, and a table must end. */
 #define FSI_CLIENT_HANDLES FSIF_HANDLE_TAG
@@ -21,25 +23,51 @@
 #define FSI_HANDLE_NO_WRITE 0x2u
 #define FSI_HANDLE_DIRECTORY 0x4u
 
-/* A thread that waits. Lies on its stack, linked into the client while fsi_wait() runs. */
+struct fsi_lane;
+
+/* A thread that waits. Lies on its stack, linked into the lane while it sleeps or leads asleep. */
 struct fsi_waiter {
-    struct fsif_client *cl;
-    uint32_t done; /* calls of this waiter that have completed */
-    /* private to wait.c */
-    const uint32_t *counter;
+    struct fsi_lane *lane;
+    struct fsif_shared_u32 done; /* calls of this waiter that have completed */
+    /* private to wait.c, under the lane's lock */
+    const struct fsif_shared_u32 *counter;
     int following;
     struct fsi_waiter *next;
     struct fsi_waiter *prev;
     pthread_cond_t cond;
 };
 
-struct fsif_client {
-    const struct fsif_transport *transport;
-    struct fsif_session *session;
-    struct fsif_registry *registry; /* ours to destroy, or NULL */
+/* One queue of the session: its engine, and who polls it. */
+struct fsi_lane {
+    struct fsif_client *cl;
+    uint32_t number;
+    int event_fd; /* -1: the transport has none */
+    int wake_fd;
     struct fsif_frontend fe;
     void *state;
     void *calls;
+
+    struct fsif_shared_u32 gate;   /* gate.c: threads inside, not only those that use this queue */
+    struct fsif_shared_u32 role;   /* wait.c */
+    struct fsif_shared_u32 asleep; /* the leader sleeps, or is about to look at deadlines */
+    struct fsif_shared_u32
+        progress; /* rounds in which an id may have become free or callbacks ran */
+    /* whoever has the role */
+    struct fsi_waiter *leader;
+    struct fsif_spin spin;
+
+    pthread_mutex_t lock;
+    /* below: under lock */
+    uint64_t asleep_until;      /* if asleep: when it looks at deadlines again */
+    struct fsi_waiter *sleeper; /* the leader, if it sleeps */
+    struct fsi_waiter *first;   /* those who sleep, and a leader that does, oldest first */
+    struct fsi_waiter *last;
+};
+
+struct fsif_client {
+    const struct fsif_transport *transport;
+    struct fsif_session *session;
+    struct fsif_registry *registry;     /* ours to destroy, or NULL */
     char *address;                      /* for a later session; NULL: there can be none */
     struct fsif_client_options options; /* as they were read, without what lasts a session only */
     char export_name[FSIF_EXPORT_NAME_MAX + 1];
@@ -47,70 +75,119 @@ struct fsif_client {
     const uint32_t *alive; /* a page that reads 0 in a forked child */
     int timeout_ms;
     struct fsif_limits limits;
-    int event_fd; /* -1: the transport has none */
     int peer_fd;
-    int wake_fd;
     _Atomic unsigned char *handles; /* FSI_HANDLE_*, by handle */
+    struct fsi_lane *lanes;         /* of all queues that there may be */
+    uint32_t made;                  /* of them, usable as far as no session is needed */
+    uint32_t queues;                /* of them, with an engine */
+    struct fsif_shared_u32 looped;  /* somebody has fsif_client_fd() */
 
     pthread_mutex_t lock;
     /* below: under lock */
-    pthread_cond_t idle;       /* users or renewing changed, while somebody waits for that */
-    uint32_t users;            /* threads inside a call */
-    int closing;               /* fsif_disconnect() waits for them */
-    int renewing;              /* fsif_reconnect() is inside */
-    int down;                  /* there is no session; written while nobody else is inside */
-    int poll_fd;               /* of fsif_client_fd(); -1: nobody asked for it */
-    struct fsi_waiter *leader; /* has the poll role */
-    pthread_t leader_thread;
-    struct fsi_waiter *first; /* all waiters, the leader too, oldest first */
-    struct fsi_waiter *last;
-    uint64_t asleep_until; /* 0: the leader is awake; else when it looks at deadlines again */
-    uint32_t progress;     /* rounds in which an id may have become free or callbacks ran */
+    pthread_cond_t idle; /* users or renewing changed, while somebody waits for that */
+    int closing;         /* fsif_disconnect() waits for them */
+    int renewing;        /* fsif_reconnect() is inside */
+    int down;            /* there is no session; written while nobody else is inside */
+    int poll_fd;         /* of fsif_client_fd(); -1: nobody asked for it */
 };
+
+/* --- gate.c --- */
 
 /**
  * fsi_enter, fsi_enter_blocking - begin a public call
  *
+ * @lane: receives the queue that this thread uses; fsi_enter(): the first
+ *
  * Return: 0; -FSIF_EBADF forked child; -FSIF_EPROTO closing; -FSIF_EDEADLK a blocking call from
  *         inside a done callback, which nobody else could complete
  */
-int fsi_enter(struct fsif_client *cl);
-int fsi_enter_blocking(struct fsif_client *cl);
+int fsi_enter(struct fsif_client *cl, struct fsi_lane **lane);
+int fsi_enter_blocking(struct fsif_client *cl, struct fsi_lane **lane);
 void fsi_leave(struct fsif_client *cl);
+
+/** fsi_in_child - whether this is a forked child, where nothing of @cl may be touched */
+int fsi_in_child(const struct fsif_client *cl);
+
+/** fsi_gate_renew - shut the gate for a new session; fsi_gate_renewed() opens it.
+ * Return: 0; as fsi_enter(); -FSIF_EBUSY */
+int fsi_gate_renew(struct fsif_client *cl);
+void fsi_gate_renewed(struct fsif_client *cl, int down);
+
+/** fsi_gate_close - let nobody in from now on, for ever */
+void fsi_gate_close(struct fsif_client *cl);
+
+/** fsi_gate_drained - wait until nobody is inside */
+void fsi_gate_drained(struct fsif_client *cl);
 
 /** fsi_deadline - when a blocking call that begins now must end, or FSIF_NEVER */
 uint64_t fsi_deadline(const struct fsif_client *cl);
 
-/* --- wait.c --- */
+/* --- lead.c: for whoever has the role --- */
 
-void fsi_waiter_init(struct fsi_waiter *w, struct fsif_client *cl);
+/** fsi_polling - whether this thread polls @lane now, so that we are inside a done callback */
+int fsi_polling(const struct fsi_lane *lane);
+
+/** fsi_kick - make the leader, or whoever polls fsif_client_fd(), look again; by anybody */
+void fsi_kick(struct fsi_lane *lane);
+
+/** fsi_end - nothing is answered any more: every call under way completes with -FSIF_EIO. By
+ * anybody */
+void fsi_end(struct fsif_client *cl, enum fsif_poison reason);
+
+/** fsi_look - what there is without sleeping; the bell is armed if it is nothing.
+ * Return: callbacks run, 0 none, negative: dead */
+int fsi_look(struct fsi_lane *lane);
+
+/** fsi_sleep - on the descriptors until @until. Return: 1 if there is a reason to look at the ring
+ */
+int fsi_sleep(struct fsi_lane *lane, uint64_t until);
+
+/** fsi_lead_awake - what there is, else poll until there is something or the counter is not @seen.
+ * Return: as fsi_look(); 0: it is time to sleep */
+int fsi_lead_awake(struct fsi_waiter *w, uint32_t seen);
+
+/** fsi_lead_a_while - as often as that finds something. Return: 1 the counter moved */
+int fsi_lead_a_while(struct fsi_waiter *w, uint32_t seen);
 
 /**
- * fsi_wait - block until *@counter is not @seen any more, polling if nobody else does
+ * fsi_lead_round - complete what there is, else sleep until something happens, the counter is not
+ * @seen, or @until
  *
- * @counter: &w->done or &cl->progress
- * @until:   absolute, or FSIF_NEVER
+ * @w: enlisted
  *
  * Lock:   held at entry and return
+ * Return: as fsi_look()
+ */
+int fsi_lead_round(struct fsi_waiter *w, uint32_t seen, uint64_t until);
+
+/* --- wait.c --- */
+
+void fsi_waiter_init(struct fsi_waiter *w, struct fsi_lane *lane);
+
+/**
+ * fsi_wait - block until w->done is not @seen any more, polling if nobody else does
+ *
+ * @until: absolute, or FSIF_NEVER
+ *
  * Return: 0; -FSIF_ETIMEDOUT; -FSIF_EDEADLK from inside a done callback
  */
-int fsi_wait(struct fsi_waiter *w, const uint32_t *counter, uint32_t seen, uint64_t until);
+int fsi_wait(struct fsi_waiter *w, uint32_t seen, uint64_t until);
 
-/** fsi_wake - a call of @w completed; lock held */
-void fsi_wake(struct fsi_waiter *w);
+/** fsi_wait_progress - the same until lane->progress is not @seen any more */
+int fsi_wait_progress(struct fsi_waiter *w, uint32_t seen, uint64_t until);
 
-/** fsi_progress - callbacks ran, or an id may be free: wake those who wait for that; lock held */
-void fsi_progress(struct fsif_client *cl);
+/** fsi_done - a call of @w completed, in whichever thread */
+void fsi_done(struct fsi_waiter *w);
 
-/** fsi_kick - make the leader, or whoever polls fsif_client_fd(), look again */
-void fsi_kick(struct fsif_client *cl);
+/** fsi_progress - callbacks ran, or an id may be free: wake those who wait for that */
+void fsi_progress(struct fsi_lane *lane);
 
-/** fsi_poll_once - take the poll role for one round. Lock held at entry and return.
+/** fsi_poll_once - take the poll role for one round.
  * Return: as fsif_poll(); -FSIF_EBUSY another thread has the role */
 int fsi_poll_once(struct fsi_waiter *w, uint64_t until);
 
 /** fsi_submitted - a call with @deadline is under way: the leader must not sleep beyond it */
-void fsi_submitted(struct fsif_client *cl, uint64_t deadline);
+void fsi_submitted(struct fsi_lane *lane, uint64_t deadline);
 
 /**
  * fsi_submit_wait - submit, and wait for a free id as long as the call's deadline allows
@@ -121,9 +198,9 @@ int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call);
 
 /* --- calls.c --- */
 
-/** fsi_call - carry one operation out and wait for it. Inside fsi_enter().
+/** fsi_call - carry one operation out and wait for it. Inside fsi_enter_blocking().
  * Return: result->value, or the error of submitting */
-int64_t fsi_call(struct fsif_client *cl, const struct fsif_op *op, struct fsif_result *result);
+int64_t fsi_call(struct fsi_lane *lane, const struct fsif_op *op, struct fsif_result *result);
 
 /* --- io.c --- */
 
@@ -154,7 +231,7 @@ int fsi_layout_check(struct fsif_client_options *o);
  * On error fsi_session_close() takes away what there is */
 int fsi_session_open(struct fsif_client *cl, const struct fsif_client_options *o);
 
-/** fsi_session_close - the session and its engine; nobody uses them */
+/** fsi_session_close - the session and its engines; nobody uses them */
 void fsi_session_close(struct fsif_client *cl);
 
 /** fsi_open_session - a connected transport session for @address or the one in @o.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
+#include "barrier.h"
+
 /*
  * Reads and writes of any length: cut into pieces of at most max_io, up to WINDOW of them under way
  * at once, counted in order.
@@ -19,7 +21,7 @@
 struct piece {
     struct fsif_call call;
     struct transfer *transfer;
-    int finished; /* under the client's lock */
+    struct fsif_shared_u32 finished;
 };
 
 struct transfer {
@@ -40,12 +42,9 @@ static void piece_done(struct fsif_call *call)
 {
     struct piece *p = call->arg;
     struct fsi_waiter *w = &p->transfer->waiter;
-    struct fsif_client *cl = w->cl;
 
-    pthread_mutex_lock(&cl->lock);
-    p->finished = 1;
-    fsi_wake(w);
-    pthread_mutex_unlock(&cl->lock);
+    fsi_store_release(&p->finished, 1);
+    fsi_done(w);
 }
 
 /* Begin the next piece. Return: 0, or why not. */
@@ -57,7 +56,7 @@ static int begin_piece(struct transfer *t)
     int err;
 
     p->transfer = t;
-    p->finished = 0;
+    fsi_store_relaxed(&p->finished, 0);
     p->call.op = *t->op;
     p->call.op.offset = t->op->offset + t->begun;
     p->call.op.length = left < t->max_io ? left : t->max_io;
@@ -70,11 +69,11 @@ static int begin_piece(struct transfer *t)
     p->call.arg = p;
     /* Wait for an id only with nothing of our own under way, else its completion is enough. */
     err = alone ? fsi_submit_wait(&t->waiter, &p->call)
-                : fsif_frontend_submit(&t->waiter.cl->fe, &p->call);
+                : fsif_frontend_submit(&t->waiter.lane->fe, &p->call);
     if (err < 0)
         return err;
     if (!alone)
-        fsi_submitted(t->waiter.cl, t->deadline);
+        fsi_submitted(t->waiter.lane, t->deadline);
     t->begun += p->call.op.length;
     t->next++;
     return 0;
@@ -99,10 +98,10 @@ static void begin_pieces(struct transfer *t)
         end_count(t, err);
 }
 
-/* Count what is complete at the front. Lock held. */
+/* Count what is complete at the front. */
 static void count_pieces(struct transfer *t)
 {
-    while (t->first != t->next && t->pieces[t->first % WINDOW].finished) {
+    while (t->first != t->next && fsi_load_acquire(&t->pieces[t->first % WINDOW].finished)) {
         const struct fsif_call *c = &t->pieces[t->first++ % WINDOW].call;
 
         if (t->ended)
@@ -117,22 +116,36 @@ static void count_pieces(struct transfer *t)
     }
 }
 
-/* Wait until the piece at the front is complete. Lock held. */
+/* Wait until the piece at the front is complete. */
 static void wait_front(struct transfer *t)
 {
-    while (!t->pieces[t->first % WINDOW].finished)
-        fsi_wait(&t->waiter, &t->waiter.done, t->waiter.done, FSIF_NEVER);
+    for (;;) {
+        uint32_t seen = fsi_load_acquire(&t->waiter.done);
+
+        if (fsi_load_acquire(&t->pieces[t->first % WINDOW].finished))
+            return;
+        fsi_wait(&t->waiter, seen, FSIF_NEVER);
+    }
 }
 
-static int64_t transfer(struct fsif_client *cl, const struct fsif_op *op)
+/* Whoever completed the last piece may still be about to tell. */
+static void wait_all(struct transfer *t)
+{
+    uint32_t seen;
+
+    while ((seen = fsi_load_acquire(&t->waiter.done)) != t->next)
+        fsi_wait(&t->waiter, seen, FSIF_NEVER);
+}
+
+static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op)
 {
     struct transfer t; /* pieces are set up one by one as they are used */
 
-    fsi_waiter_init(&t.waiter, cl);
+    fsi_waiter_init(&t.waiter, lane);
     t.op = op;
-    t.deadline = fsi_deadline(cl);
+    t.deadline = fsi_deadline(lane->cl);
     t.begun = t.total = 0;
-    t.max_io = cl->limits.max_io;
+    t.max_io = lane->cl->limits.max_io;
     t.first = t.next = 0;
     t.error = 0;
     t.ended = 0;
@@ -140,11 +153,10 @@ static int64_t transfer(struct fsif_client *cl, const struct fsif_op *op)
         begin_pieces(&t);
         if (t.first == t.next)
             break;
-        pthread_mutex_lock(&cl->lock);
         wait_front(&t);
         count_pieces(&t);
-        pthread_mutex_unlock(&cl->lock);
     }
+    wait_all(&t);
     return t.total > 0 || t.error == 0 ? (int64_t)t.total : t.error;
 }
 
@@ -156,11 +168,12 @@ int fsi_no_empty_io(const struct fsif_client *cl)
 static int64_t checked_transfer(struct fsif_client *cl, int fh, struct fsif_op *op,
                                 unsigned int forbidden)
 {
+    struct fsi_lane *lane;
     int64_t n;
 
     if (op->offset > INT64_MAX || op->length > INT64_MAX - op->offset)
         return -FSIF_EINVAL;
-    n = fsi_enter_blocking(cl);
+    n = fsi_enter_blocking(cl, &lane);
     if (n < 0)
         return n;
     n = fsi_handle_limits(cl, fh);
@@ -172,7 +185,7 @@ static int64_t checked_transfer(struct fsif_client *cl, int fh, struct fsif_op *
         n = 0;
     } else if (n >= 0) {
         op->handle = (uint32_t)fh;
-        n = transfer(cl, op);
+        n = op->length <= cl->limits.max_io ? fsi_call(lane, op, NULL) : transfer(lane, op);
     }
     fsi_leave(cl);
     return n;

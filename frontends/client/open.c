@@ -24,11 +24,11 @@ static void set_limits(struct fsif_client *cl, int fh, uint32_t limits)
     cl->handles[(uint32_t)fh % FSI_CLIENT_HANDLES] = (unsigned char)limits;
 }
 
-static int64_t close_handle(struct fsif_client *cl, uint32_t handle)
+static int64_t close_handle(struct fsi_lane *lane, uint32_t handle)
 {
     struct fsif_op op = {.type = FSIF_OP_CLOSE, .handle = handle};
 
-    return fsi_call(cl, &op, NULL);
+    return fsi_call(lane, &op, NULL);
 }
 
 static int check_flags(uint32_t flags)
@@ -46,11 +46,11 @@ static int check_flags(uint32_t flags)
     return 0;
 }
 
-static int is_directory(struct fsif_client *cl, uint32_t handle)
+static int is_directory(struct fsi_lane *lane, uint32_t handle)
 {
     struct fsif_op op = {.type = FSIF_OP_STAT, .handle = handle};
     struct fsif_result result;
-    int err = (int)fsi_call(cl, &op, &result);
+    int err = (int)fsi_call(lane, &op, &result);
 
     return err < 0 ? err : (result.attr.mode & FSIF_S_IFMT) == FSIF_S_IFDIR;
 }
@@ -58,43 +58,43 @@ static int is_directory(struct fsif_client *cl, uint32_t handle)
 /* Whether a file that open gave can be written to: open does not say, a write of nothing does. (Old
  * backends cannot be asked; they open for writing or not at all.)
  * Return: 0, or what open(2) would have said. */
-static int probe_write(struct fsif_client *cl, uint32_t handle)
+static int probe_write(struct fsi_lane *lane, uint32_t handle)
 {
     struct fsif_op op = {.type = FSIF_OP_WRITE, .handle = handle, .data = ""};
-    int err = fsi_no_empty_io(cl) ? 0 : (int)fsi_call(cl, &op, NULL);
+    int err = fsi_no_empty_io(lane->cl) ? 0 : (int)fsi_call(lane, &op, NULL);
     int dir;
 
     if (err >= 0)
         return 0;
-    dir = is_directory(cl, handle);
+    dir = is_directory(lane, handle);
     if (dir != 0)
         return dir < 0 ? dir : -FSIF_EISDIR;
-    if (cl->limits.read_only)
+    if (lane->cl->limits.read_only)
         return -FSIF_EROFS;
     return err == -FSIF_EBADF ? -FSIF_EACCES : err;
 }
 
 /* What is left to do on a handle that open gave. */
-static int finish_open(struct fsif_client *cl, uint32_t handle, uint32_t flags)
+static int finish_open(struct fsi_lane *lane, uint32_t handle, uint32_t flags)
 {
     int err = 0;
 
     if (flags & FSIF_O_DIRECTORY) {
-        err = is_directory(cl, handle);
+        err = is_directory(lane, handle);
         if (err <= 0)
             return err < 0 ? err : -FSIF_ENOTDIR;
     }
     if ((flags & FSIF_O_ACCMODE) != FSIF_O_RDONLY || (flags & FSIF_O_TRUNC))
-        err = probe_write(cl, handle);
+        err = probe_write(lane, handle);
     if (err >= 0 && (flags & FSIF_O_TRUNC)) {
         struct fsif_op op = {.type = FSIF_OP_TRUNCATE, .handle = handle, .length = 0};
 
-        err = (int)fsi_call(cl, &op, NULL);
+        err = (int)fsi_call(lane, &op, NULL);
     }
     return err < 0 ? err : 0;
 }
 
-static int open_handle(struct fsif_client *cl, const char *path, uint32_t flags, uint32_t mode)
+static int open_handle(struct fsi_lane *lane, const char *path, uint32_t flags, uint32_t mode)
 {
     struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
     uint32_t limits = 0;
@@ -105,15 +105,15 @@ static int open_handle(struct fsif_client *cl, const char *path, uint32_t flags,
         op.type = FSIF_OP_CREATE;
         op.mode = mode;
     }
-    handle = fsi_call(cl, &op, NULL);
+    handle = fsi_call(lane, &op, NULL);
     if (handle < 0)
         return (int)handle;
-    if (handle / FSI_CLIENT_HANDLES != cl->generation)
+    if (handle / FSI_CLIENT_HANDLES != lane->cl->generation)
         err = -FSIF_EMFILE;
     else if (!(flags & FSIF_O_CREAT))
-        err = finish_open(cl, (uint32_t)handle, flags);
+        err = finish_open(lane, (uint32_t)handle, flags);
     if (err < 0) {
-        close_handle(cl, (uint32_t)handle);
+        close_handle(lane, (uint32_t)handle);
         return err;
     }
     if ((flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
@@ -122,28 +122,30 @@ static int open_handle(struct fsif_client *cl, const char *path, uint32_t flags,
         limits |= FSI_HANDLE_NO_READ;
     if (flags & FSIF_O_DIRECTORY)
         limits |= FSI_HANDLE_DIRECTORY;
-    set_limits(cl, (int)handle, limits);
+    set_limits(lane->cl, (int)handle, limits);
     return (int)handle;
 }
 
 int fsif_open(struct fsif_client *cl, const char *path, uint32_t flags, uint32_t mode)
 {
+    struct fsi_lane *lane;
     int err = check_flags(flags);
 
     if (err == 0 && (path == NULL || (mode & ~FSIF_S_PERM) != 0))
         err = -FSIF_EINVAL;
     if (err == 0)
-        err = fsi_enter_blocking(cl);
+        err = fsi_enter_blocking(cl, &lane);
     if (err < 0)
         return err;
-    err = open_handle(cl, path, flags, mode);
+    err = open_handle(lane, path, flags, mode);
     fsi_leave(cl);
     return err;
 }
 
 int fsif_close(struct fsif_client *cl, int fh)
 {
-    int err = fsi_enter_blocking(cl);
+    struct fsi_lane *lane;
+    int err = fsi_enter_blocking(cl, &lane);
 
     if (err < 0)
         return err;
@@ -151,7 +153,7 @@ int fsif_close(struct fsif_client *cl, int fh)
     if (err >= 0) {
         /* First: once the backend has closed it, another thread may get the same number. */
         set_limits(cl, fh, 0);
-        err = (int)close_handle(cl, (uint32_t)fh);
+        err = (int)close_handle(lane, (uint32_t)fh);
     }
     fsi_leave(cl);
     return err;
@@ -162,17 +164,18 @@ int fsif_stat(struct fsif_client *cl, const char *path, struct fsif_attr *out)
     struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
     struct fsif_result result;
     int64_t value;
+    struct fsi_lane *lane;
     uint32_t handle;
-    int err = path == NULL ? -FSIF_EINVAL : fsi_enter_blocking(cl);
+    int err = path == NULL ? -FSIF_EINVAL : fsi_enter_blocking(cl, &lane);
 
     if (err < 0)
         return err;
-    value = fsi_call(cl, &op, NULL);
+    value = fsi_call(lane, &op, NULL);
     if (value >= 0) {
         handle = (uint32_t)value;
         op = (struct fsif_op){.type = FSIF_OP_STAT, .handle = handle};
-        value = fsi_call(cl, &op, &result);
-        close_handle(cl, handle);
+        value = fsi_call(lane, &op, &result);
+        close_handle(lane, handle);
     }
     if (value >= 0)
         *out = result.attr;

@@ -129,6 +129,29 @@ static int negotiate(struct fsif_client *cl, const struct fsif_client_options *o
     return err;
 }
 
+/* An engine on the memory of @config. */
+static int start_lane(struct fsif_client *cl, struct fsi_lane *lane,
+                      const struct fsif_frontend_config *config)
+{
+    size_t state_size = fsif_frontend_state_size(config);
+    size_t calls_size = fsif_frontend_calls_size(config);
+    int err;
+
+    if (state_size == 0 || calls_size == 0)
+        return -FSIF_EPROTO;
+    lane->state = calloc(1, state_size);
+    lane->calls = calloc(1, calls_size);
+    if (lane->state == NULL || lane->calls == NULL)
+        return -FSIF_ENOMEM;
+    err = fsif_frontend_init(&lane->fe, config, lane->state, lane->calls);
+    if (err < 0)
+        return err;
+    lane->event_fd = cl->transport->event_fd(cl->session, lane->number);
+    fsif_spin_init(&lane->spin, cl->options.spin_us);
+    cl->queues = lane->number + 1;
+    return 0;
+}
+
 /* Start the engine on what was agreed. */
 static int start_engine(struct fsif_client *cl, const struct layout *l,
                         const struct fsif_choice *choice)
@@ -149,27 +172,17 @@ static int start_engine(struct fsif_client *cl, const struct layout *l,
         .session = cl->session,
         .hooks = cl->options.hooks,
     };
-    size_t state_size = fsif_frontend_state_size(&config);
-    size_t calls_size = fsif_frontend_calls_size(&config);
-    int err;
+    int err = start_lane(cl, &cl->lanes[0], &config);
 
-    if (state_size == 0 || calls_size == 0)
-        return -FSIF_EPROTO;
-    cl->state = calloc(1, state_size);
-    cl->calls = calloc(1, calls_size);
-    if (cl->state == NULL || cl->calls == NULL)
-        return -FSIF_ENOMEM;
-    err = fsif_frontend_init(&cl->fe, &config, cl->state, cl->calls);
     if (err < 0)
         return err;
     cl->limits = (struct fsif_limits){
         .dialect = choice->dialect,
-        .max_io = fsif_frontend_max_io(&cl->fe),
-        .max_calls = fsif_frontend_max_calls(&cl->fe),
+        .max_io = fsif_frontend_max_io(&cl->lanes[0].fe),
+        .max_calls = fsif_frontend_max_calls(&cl->lanes[0].fe),
         .read_only = choice->read_only,
         .features = choice->features,
     };
-    cl->event_fd = cl->transport->event_fd(cl->session, 0);
     cl->peer_fd = cl->transport->peer_fd(cl->session);
     return 0;
 }
@@ -217,13 +230,20 @@ int fsi_session_open(struct fsif_client *cl, const struct fsif_client_options *o
 
 void fsi_session_close(struct fsif_client *cl)
 {
+    uint32_t i;
+
     if (cl->session != NULL)
         cl->transport->close(cl->session);
     cl->session = NULL;
-    free(cl->calls);
-    free(cl->state);
-    cl->calls = NULL;
-    cl->state = NULL;
-    cl->event_fd = -1;
+    for (i = 0; i < cl->made; i++) {
+        struct fsi_lane *lane = &cl->lanes[i];
+
+        free(lane->calls);
+        free(lane->state);
+        lane->calls = NULL;
+        lane->state = NULL;
+        lane->event_fd = -1;
+    }
+    cl->queues = 0;
     cl->peer_fd = -1;
 }

@@ -2,14 +2,11 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <time.h>
-#include <unistd.h>
+#include "barrier.h"
 
 /*
- * Waiting without a thread of our own: leader and followers.
+ * Waiting without a thread of our own: leader and followers, for each queue (lane).
  *
  *              nobody leads                     own counter moved, or time over
  *   arriving ---------------> LEADING ------------------------------------------> leaving
@@ -17,252 +14,168 @@
  *      | somebody leads          | woken, nobody leads                               |
  *      +--------------------> FOLLOWING ---------------------------------------------+
  *
- * One waiter at a time has the poll role (cl->leader): it polls the ring, expires deadlines and
- * sleeps on the descriptors. The others sleep each on a condition variable of its own. Whoever
- * leaves while nobody leads wakes the oldest waiter, which then leads.
+ * One waiter at a time has the poll role: it polls the ring, at first awake (fsif/spin.h), then it
+ * expires deadlines and sleeps on the descriptors (lead.c). The others sleep each on a condition
+ * variable of its own. lane->role says who:
+ *
+ *   0            nobody leads, nobody waits
+ *   LED          a leader that is awake
+ *   LED|WAITERS  a leader, and waiters in the list (one of which may be the leader itself)
+ *   WAITERS      nobody leads: a waiter has been signalled, or is about to look
+ *
+ * A thread that finds 0 takes the role with one compare-and-swap, and if nobody came meanwhile
+ * gives it back with another: a caller that is alone never takes the lock. Everything else happens
+ * under lane->lock. Whoever leaves while nobody leads wakes the oldest waiter, which then leads.
  *
  * Invariant: if a waiter exists, then somebody leads or a waiter has been signalled that will.
  *
- * cl->lock guards every field marked so in internal.h and every waiter. It is never held while the
- * engine runs, because done callbacks take it (fsi_wake). No wake-up of the leader is lost: it
- * publishes asleep_until under the lock in the same step in which it looks at its counter for the
- * last time, so that whoever completes its call afterwards sees it asleep and kicks. Before it asks
- * the engine for the earliest deadline it publishes FSIF_NEVER, so that every call that is
- * submitted meanwhile, and that the engine might not have counted, kicks as well.
- *
- * A dead session: the engine completes all calls, so every counter moves; until the thread that
- * ends the session has done so, the leader sleeps on the wake descriptor alone.
+ * lane->lock guards the fields marked so in internal.h and every waiter but its `done`. It is never
+ * held while the engine runs, because done callbacks take it (fsi_done). WAITERS and free ids are a
+ * Dekker pair: who waits for an id sets the one and tries once more; the leader frees ids and then
+ * looks whether somebody waits.
  */
 
-void fsi_waiter_init(struct fsi_waiter *w, struct fsif_client *cl)
+#define LED 1u
+#define WAITERS 2u
+
+void fsi_waiter_init(struct fsi_waiter *w, struct fsi_lane *lane)
 {
-    w->cl = cl;
-    w->done = 0;
+    w->lane = lane;
+    fsi_store_relaxed(&w->done, 0);
     w->counter = NULL;
     w->following = 0;
     w->next = NULL;
     w->prev = NULL;
 }
 
+static void set_role(struct fsi_lane *lane, uint32_t set, uint32_t clear)
+{
+    uint32_t old;
+
+    do {
+        old = fsi_load_seq(&lane->role);
+    } while (!fsi_cas(&lane->role, old, (old & ~clear) | set));
+}
+
+/* Lock held, as for all that follow until stated otherwise. */
 static void enlist(struct fsi_waiter *w)
 {
-    struct fsif_client *cl = w->cl;
+    struct fsi_lane *lane = w->lane;
 
     w->next = NULL;
-    w->prev = cl->last;
-    if (cl->last != NULL)
-        cl->last->next = w;
+    w->prev = lane->last;
+    if (lane->last != NULL)
+        lane->last->next = w;
     else
-        cl->first = w;
-    cl->last = w;
+        lane->first = w;
+    lane->last = w;
+    set_role(lane, WAITERS, 0);
 }
 
 static void delist(struct fsi_waiter *w)
 {
-    struct fsif_client *cl = w->cl;
+    struct fsi_lane *lane = w->lane;
 
     if (w->prev != NULL)
         w->prev->next = w->next;
     else
-        cl->first = w->next;
+        lane->first = w->next;
     if (w->next != NULL)
         w->next->prev = w->prev;
     else
-        cl->last = w->prev;
+        lane->last = w->prev;
 }
 
-void fsi_kick(struct fsif_client *cl)
+/* One that does not follow yet looks for itself before it does. */
+static void name_successor(struct fsi_lane *lane)
 {
-    const uint64_t one = 1;
-    ssize_t n;
-
-    do {
-        n = write(cl->wake_fd, &one, sizeof(one));
-    } while (n < 0 && errno == EINTR);
+    if (lane->first != NULL && lane->first->following && !(fsi_load_seq(&lane->role) & LED))
+        pthread_cond_signal(&lane->first->cond);
 }
 
-static void drain(struct fsif_client *cl)
+/* Leave the waiters, and the role if @w has it. Whoever leaves while nobody leads names a
+ * successor. */
+static void depart(struct fsi_waiter *w, int leading)
 {
-    uint64_t count;
-    ssize_t n;
+    struct fsi_lane *lane = w->lane;
 
-    do {
-        n = read(cl->wake_fd, &count, sizeof(count));
-    } while (n < 0 && errno == EINTR);
+    delist(w);
+    if (leading)
+        lane->leader = NULL;
+    set_role(lane, 0, (leading ? LED : 0) | (lane->first == NULL ? WAITERS : 0));
+    name_successor(lane);
 }
 
-void fsi_wake(struct fsi_waiter *w)
+/* Nobody sleeps on the bell any more, and it may not be armed: an event loop must look anew. With
+ * or without the lock. */
+static void hand_to_loop(struct fsi_lane *lane)
 {
-    struct fsif_client *cl = w->cl;
+    if (lane->number == 0 && fsi_load_seq(&lane->cl->looped) != 0 && fsi_load_seq(&lane->role) == 0)
+        fsi_kick(lane);
+}
 
-    w->done++;
-    if (cl->leader == w) {
-        if (cl->asleep_until != 0)
-            fsi_kick(cl);
-    } else if (w->following) {
-        pthread_cond_signal(&w->cond);
+/* --- without the lock ------------------------------------------------------------------------- */
+
+void fsi_done(struct fsi_waiter *w)
+{
+    struct fsi_lane *lane = w->lane;
+    int following;
+
+    /* The leader completes a call of its own. */
+    if (fsi_polling(lane) && lane->leader == w) {
+        fsi_store_relaxed(&w->done, fsi_load_relaxed(&w->done) + 1);
+        return;
     }
+    /* One that does not follow may be gone as soon as it is done. */
+    pthread_mutex_lock(&lane->lock);
+    following = w->following;
+    fsi_store_release(&w->done, fsi_load_relaxed(&w->done) + 1);
+    if (following)
+        pthread_cond_signal(&w->cond);
+    else if (lane->sleeper == w)
+        fsi_kick(lane);
+    pthread_mutex_unlock(&lane->lock);
 }
 
-void fsi_progress(struct fsif_client *cl)
+void fsi_progress(struct fsi_lane *lane)
 {
     struct fsi_waiter *w;
 
-    cl->progress++;
-    for (w = cl->first; w != NULL; w = w->next) {
-        if (w->following && w->counter == &cl->progress)
+    if (!(fsi_load_seq(&lane->role) & WAITERS))
+        return;
+    pthread_mutex_lock(&lane->lock);
+    fsi_fetch_add(&lane->progress, 1);
+    for (w = lane->first; w != NULL; w = w->next) {
+        if (w->following && w->counter == &lane->progress)
             pthread_cond_signal(&w->cond);
     }
+    pthread_mutex_unlock(&lane->lock);
 }
 
-void fsi_submitted(struct fsif_client *cl, uint64_t deadline)
+void fsi_submitted(struct fsi_lane *lane, uint64_t deadline)
 {
-    if (deadline == FSIF_NEVER)
+    if (deadline == FSIF_NEVER || fsi_load_seq(&lane->asleep) == 0)
         return;
-    pthread_mutex_lock(&cl->lock);
-    if (cl->asleep_until != 0 && deadline < cl->asleep_until)
-        fsi_kick(cl);
-    pthread_mutex_unlock(&cl->lock);
+    pthread_mutex_lock(&lane->lock);
+    if (fsi_load_seq(&lane->asleep) != 0 && deadline < lane->asleep_until)
+        fsi_kick(lane);
+    pthread_mutex_unlock(&lane->lock);
 }
 
-/* The backend is gone: what it still answered counts, the rest ends. */
-static void end_session(struct fsif_client *cl)
-{
-    while (fsif_frontend_poll(&cl->fe) > 0) {
-    }
-    fsif_frontend_shutdown(&cl->fe, FSIF_POISON_TRANSPORT);
-}
+/* --- waiting ---------------------------------------------------------------------------------- */
 
-/* Sleep on the descriptors until @until. Return: 1 if there is a reason to look at the ring. */
-static int sleep_on_fds(struct fsif_client *cl, uint64_t until)
-{
-    int dead = fsif_frontend_dead(&cl->fe);
-    struct pollfd fds[3] = {
-        {.fd = cl->wake_fd, .events = POLLIN},
-        {.fd = dead ? -1 : cl->event_fd, .events = POLLIN},
-        {.fd = dead ? -1 : cl->peer_fd, .events = POLLIN},
-    };
-    int timeout = fsi_left_ms(until);
-    int n;
-
-    /* A transport without a descriptor for its bell is looked at every millisecond. */
-    if (!dead && cl->event_fd < 0 && timeout != 0)
-        timeout = 1;
-    n = poll(fds, 3, timeout);
-    if (n <= 0)
-        return cl->event_fd < 0;
-    if (fds[0].revents != 0)
-        drain(cl);
-    if (fds[1].revents != 0)
-        cl->transport->acknowledge(cl->session, 0);
-    if (fds[2].revents != 0 && cl->transport->peer_state(cl->session) != FSIF_PEER_ALIVE)
-        end_session(cl);
-    return 1;
-}
-
-/* What the leader finds without sleeping. Return: callbacks run, 0 none, negative: dead. */
-static int look(struct fsif_client *cl)
-{
-    int n;
-
-    do {
-        n = fsif_frontend_poll(&cl->fe);
-    } while (n == 0 && fsif_frontend_arm(&cl->fe) != 0);
-    return n;
-}
-
-/* The leader sleeps until @next and looks again. Lock held at entry and return. */
-static int lead_asleep(struct fsif_client *cl, uint64_t next)
-{
-    int n = 0;
-    int awake;
-
-    cl->asleep_until = next == 0 ? 1 : next;
-    pthread_mutex_unlock(&cl->lock);
-    awake = sleep_on_fds(cl, next);
-    if (awake)
-        n = look(cl);
-    pthread_mutex_lock(&cl->lock);
-    if (awake)
-        fsi_progress(cl);
-    return n;
-}
-
-/*
- * One round of the leader: complete what there is, else sleep until something happens, *@counter is
- * not @seen, or @until. Lock held at entry and return. Return: callbacks run, negative: dead.
- */
-static int lead_round(struct fsi_waiter *w, const uint32_t *counter, uint32_t seen, uint64_t until)
-{
-    struct fsif_client *cl = w->cl;
-    uint64_t next;
-    int expired;
-    int n;
-
-    pthread_mutex_unlock(&cl->lock);
-    n = look(cl);
-    pthread_mutex_lock(&cl->lock);
-    if (n != 0)
-        fsi_progress(cl);
-    if (w->done != 0 && *counter != seen)
-        return n;
-
-    /* Also when there was something: a busy ring must not hold deadlines up. */
-    cl->asleep_until = FSIF_NEVER;
-    pthread_mutex_unlock(&cl->lock);
-    expired = fsif_frontend_expire(&cl->fe, fsif_now_ms(), &next);
-    if (until < next)
-        next = until;
-    pthread_mutex_lock(&cl->lock);
-    if (expired > 0) {
-        fsi_progress(cl);
-        n = n < 0 ? n : n + expired;
-    }
-    if (n <= 0 && *counter == seen)
-        n = lead_asleep(cl, next);
-    cl->asleep_until = 0;
-    return n;
-}
-
-static void take_role(struct fsi_waiter *w)
-{
-    w->cl->leader = w;
-    w->cl->leader_thread = pthread_self();
-}
-
-/* Leave the waiters. Whoever leaves while nobody leads names a successor. */
-static void depart(struct fsi_waiter *w)
-{
-    struct fsif_client *cl = w->cl;
-
-    delist(w);
-    if (cl->leader == w)
-        cl->leader = NULL;
-    if (cl->leader == NULL && cl->first != NULL)
-        pthread_cond_signal(&cl->first->cond);
-}
-
-/* Nobody sleeps on the bell any more, and it may not be armed: an event loop must look anew. */
-static void hand_to_loop(struct fsif_client *cl)
-{
-    if (cl->first == NULL && cl->poll_fd >= 0)
-        fsi_kick(cl);
-}
-
-/* Sleep on the waiter's own condition. */
+/* Sleep on the waiter's own condition. Lock held. */
 static void follow(struct fsi_waiter *w, uint64_t until)
 {
-    struct fsif_client *cl = w->cl;
-
     if (until == FSIF_NEVER) {
-        pthread_cond_wait(&w->cond, &cl->lock);
+        pthread_cond_wait(&w->cond, &w->lane->lock);
     } else {
         struct timespec ts = {
             .tv_sec = (time_t)(until / 1000),
             .tv_nsec = (long)(until % 1000) * 1000000,
         };
 
-        pthread_cond_timedwait(&w->cond, &cl->lock, &ts);
+        pthread_cond_timedwait(&w->cond, &w->lane->lock, &ts);
     }
 }
 
@@ -277,34 +190,36 @@ static void follow_begin(struct fsi_waiter *w)
     w->following = 1;
 }
 
-int fsi_wait(struct fsi_waiter *w, const uint32_t *counter, uint32_t seen, uint64_t until)
+/* An enlisted waiter until its counter is not @seen; @leading: it has the role. Lock held. */
+static int wait_enlisted(struct fsi_waiter *w, uint32_t seen, uint64_t until, int leading)
 {
-    struct fsif_client *cl = w->cl;
+    struct fsi_lane *lane = w->lane;
     int err = 0;
+    int led;
 
-    if (*counter != seen)
-        return 0;
-    if (cl->leader != NULL && pthread_equal(cl->leader_thread, pthread_self()))
-        return -FSIF_EDEADLK;
-    w->counter = counter;
-    enlist(w);
-    while (*counter == seen) {
+    while (fsi_load_acquire(w->counter) == seen) {
         if (until != FSIF_NEVER && fsif_now_ms() >= until) {
             err = -FSIF_ETIMEDOUT;
             break;
         }
-        if (cl->leader == NULL)
-            take_role(w);
-        if (cl->leader == w) {
-            lead_round(w, counter, seen, until);
+        if (!leading && fsi_cas(&lane->role, WAITERS, WAITERS | LED)) {
+            lane->leader = w;
+            leading = 1;
+        }
+        if (leading) {
+            pthread_mutex_unlock(&lane->lock);
+            led = fsi_lead_a_while(w, seen);
+            pthread_mutex_lock(&lane->lock);
+            if (!led)
+                fsi_lead_round(w, seen, until);
         } else {
             if (!w->following)
                 follow_begin(w);
             follow(w, until);
         }
     }
-    depart(w);
-    hand_to_loop(cl);
+    depart(w, leading);
+    hand_to_loop(lane);
     if (w->following) {
         w->following = 0;
         pthread_cond_destroy(&w->cond);
@@ -312,43 +227,138 @@ int fsi_wait(struct fsi_waiter *w, const uint32_t *counter, uint32_t seen, uint6
     return err;
 }
 
-int fsi_poll_once(struct fsi_waiter *w, uint64_t until)
+/* Give the role back that a compare-and-swap gave. Lock not held. */
+static void release(struct fsi_lane *lane, int to_loop)
 {
-    struct fsif_client *cl = w->cl;
+    lane->leader = NULL;
+    if (!fsi_cas(&lane->role, LED, 0)) {
+        pthread_mutex_lock(&lane->lock);
+        set_role(lane, 0, LED);
+        name_successor(lane);
+        pthread_mutex_unlock(&lane->lock);
+    }
+    if (to_loop)
+        hand_to_loop(lane);
+}
+
+int fsi_wait(struct fsi_waiter *w, uint32_t seen, uint64_t until)
+{
+    struct fsi_lane *lane = w->lane;
+    int leading;
+    int err;
+
+    if (fsi_load_acquire(&w->done) != seen)
+        return 0;
+    if (fsi_polling(lane))
+        return -FSIF_EDEADLK;
+    w->counter = &w->done;
+    leading = fsi_cas(&lane->role, 0, LED);
+    if (leading) {
+        lane->leader = w;
+        if (fsi_lead_a_while(w, seen)) {
+            release(lane, 1);
+            return 0;
+        }
+    }
+    pthread_mutex_lock(&lane->lock);
+    enlist(w);
+    err = wait_enlisted(w, seen, until, leading);
+    pthread_mutex_unlock(&lane->lock);
+    return err;
+}
+
+int fsi_wait_progress(struct fsi_waiter *w, uint32_t seen, uint64_t until)
+{
+    int err;
+
+    if (fsi_polling(w->lane))
+        return -FSIF_EDEADLK;
+    w->counter = &w->lane->progress;
+    pthread_mutex_lock(&w->lane->lock);
+    enlist(w);
+    err = wait_enlisted(w, seen, until, 0);
+    pthread_mutex_unlock(&w->lane->lock);
+    return err;
+}
+
+/* Without sleeping: what is there, and deadlines. If it is nothing the bell is armed, and the
+ * descriptors are quiet. */
+static int poll_at_once(struct fsi_lane *lane)
+{
+    int n = fsi_look(lane);
+
+    if (n == 0)
+        n = fsif_frontend_expire(&lane->fe, fsif_now_ms(), NULL);
+    if (n == 0 && fsi_sleep(lane, 0))
+        n = fsi_look(lane);
+    return n;
+}
+
+/* One round with the role, for fsif_poll(). @until 0: do not wait. Lock not held. */
+static int poll_leading(struct fsi_waiter *w, uint32_t seen, uint64_t until)
+{
+    struct fsi_lane *lane = w->lane;
     int n;
 
-    if (cl->leader != NULL)
-        return -FSIF_EBUSY;
-    w->counter = &cl->progress;
+    lane->leader = w;
+    n = until == 0 ? poll_at_once(lane) : fsi_lead_awake(w, seen);
+    if (n != 0 || until == 0) {
+        release(lane, n > 0);
+        return n;
+    }
+    pthread_mutex_lock(&lane->lock);
     enlist(w);
-    take_role(w);
-    n = lead_round(w, &cl->progress, cl->progress, until);
-    depart(w);
+    n = fsi_lead_round(w, seen, until);
+    depart(w, 1);
+    pthread_mutex_unlock(&lane->lock);
     if (n > 0)
-        hand_to_loop(cl);
+        hand_to_loop(lane);
     return n;
+}
+
+int fsi_poll_once(struct fsi_waiter *w, uint64_t until)
+{
+    struct fsi_lane *lane = w->lane;
+    uint32_t seen = fsi_load_acquire(&lane->progress);
+
+    if (fsi_polling(lane))
+        return -FSIF_EBUSY;
+    w->counter = &lane->progress;
+    /* Waiters that were told to lead follow us instead. */
+    if (!fsi_cas(&lane->role, 0, LED) && !fsi_cas(&lane->role, WAITERS, WAITERS | LED))
+        return -FSIF_EBUSY;
+    return poll_leading(w, seen, until);
 }
 
 int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call)
 {
-    struct fsif_client *cl = w->cl;
-    uint32_t seen;
-    int err;
+    struct fsi_lane *lane = w->lane;
+    /* Once it is submitted it may complete elsewhere and be gone. */
+    uint64_t deadline = call->deadline;
+    int err = fsif_frontend_submit(&lane->fe, call);
 
-    for (;;) {
-        pthread_mutex_lock(&cl->lock);
-        seen = cl->progress;
-        pthread_mutex_unlock(&cl->lock);
-        err = fsif_frontend_submit(&cl->fe, call);
-        if (err != -FSIF_EAGAIN)
-            break;
-        pthread_mutex_lock(&cl->lock);
-        err = fsi_wait(w, &cl->progress, seen, call->deadline);
-        pthread_mutex_unlock(&cl->lock);
-        if (err < 0)
-            return err;
+    while (err == -FSIF_EAGAIN) {
+        int late = 0;
+        uint32_t seen;
+
+        if (fsi_polling(lane))
+            return -FSIF_EDEADLK;
+        w->counter = &lane->progress;
+        pthread_mutex_lock(&lane->lock);
+        enlist(w);
+        seen = fsi_load_acquire(&lane->progress);
+        pthread_mutex_unlock(&lane->lock);
+        err = fsif_frontend_submit(&lane->fe, call);
+        pthread_mutex_lock(&lane->lock);
+        if (err == -FSIF_EAGAIN)
+            late = wait_enlisted(w, seen, deadline, 0);
+        else
+            depart(w, 0);
+        pthread_mutex_unlock(&lane->lock);
+        if (late < 0)
+            return late;
     }
     if (err == 0)
-        fsi_submitted(cl, call->deadline);
+        fsi_submitted(lane, deadline);
     return err;
 }

@@ -232,6 +232,34 @@ START_TEST(eight_threads)
 }
 END_TEST
 
+/* How long one polls before one sleeps changes nothing but the time it takes. */
+START_TEST(any_time_of_polling)
+{
+    static const uint32_t times[] = {0, 1, FSIF_SPIN_DEFAULT, UINT32_MAX};
+    struct local_backend_options bo = {.threads = 2};
+    struct fsif_client_options co;
+    struct worker workers[3];
+    unsigned int round;
+    int i;
+
+    fsif_client_options_init(&co);
+    ck_assert_uint_eq(co.spin_us, FSIF_SPIN_DEFAULT);
+    for (round = 0; round < sizeof(times) / sizeof(times[0]); round++) {
+        co.spin_us = times[round];
+        backend = local_backend_start(&bo, &co, &cl);
+        for (i = 0; i < 3; i++) {
+            workers[i] = (struct worker){.number = i};
+            pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+        }
+        for (i = 0; i < 3; i++) {
+            pthread_join(workers[i].thread, NULL);
+            ck_assert_int_eq(workers[i].failures, 0);
+        }
+        client_stop();
+    }
+}
+END_TEST
+
 START_TEST(submit_and_poll)
 {
     enum { COUNT = 40 };
@@ -378,6 +406,7 @@ void client_add_ends(TCase *t)
     tcase_add_test(t, backend_goes_away);
     tcase_add_test(t, forked_child);
     tcase_add_test(t, eight_threads);
+    tcase_add_test(t, any_time_of_polling);
     tcase_add_test(t, submit_and_poll);
     tcase_add_test(t, descriptor_for_event_loops);
     tcase_add_test(t, blocking_call_inside_a_callback);

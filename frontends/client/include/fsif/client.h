@@ -19,6 +19,7 @@
 #include <fsif/frontend.h>
 #include <fsif/hooks.h>
 #include <fsif/op.h>
+#include <fsif/spin.h>
 #include <fsif/transport.h>
 
 struct fsif_registry; /* <fsif/host.h> */
@@ -48,6 +49,8 @@ struct fsif_client_options {
         ring_pages; /* 1, 2, 4, 8 or 16, for 64 slots each; more than 1: dialect 2 only. 0: 1 */
     uint32_t call_pages; /* dialect 2: shared pages of each request, 1 .. 6; 0: 6, or 2, or 1 where
                             so many cannot be shared */
+    uint32_t spin_us; /* longest time to poll for an answer before sleeping, as fsif_spin_init() has
+                         it: how long is good is learned. 0: always sleep at once */
 };
 
 /** fsif_client_options_init - fill in the defaults; call it first */
