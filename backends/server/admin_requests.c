@@ -75,6 +75,8 @@ static void put_export(const struct request *rq, const struct fsi_export *e)
     fsi_admin_put(out, "strip-prefix", e->strip_prefix);
     (void)fsif_dict_put_u32(out, "setid", e->setid);
     (void)fsif_dict_put_u32(out, "xdev", e->xdev);
+    (void)fsif_dict_put_u32(out, "special", e->special);
+    (void)fsif_dict_put_u32(out, "exclusive", e->exclusive);
     put_map(e, out);
     (void)fsif_dict_put_u32(out, "handles", e->max_handles);
     (void)fsif_dict_put_u32(out, "nodes", e->max_nodes);

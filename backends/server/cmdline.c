@@ -23,6 +23,8 @@ const char fsi_usage[] =
     "        map=peer|daemon|UID:GID  whom new files belong to (peer)\n"
     "        setid               keep set-id bits\n"
     "        xdev                cross mount points\n"
+    "        special             let devices, FIFOs and sockets be made\n"
+    "        exclusive           nobody else changes what is there: no need to look\n"
     "        strip-prefix=PATH   what guests of dialects 1 and 2 put before their paths\n"
     "        size=BYTES          memory: limit of file data, with K, M, G or T\n"
     "        nodes=N             memory: limit of files and directories\n"

@@ -20,6 +20,8 @@ enum key {
     KEY_MAP,
     KEY_SETID,
     KEY_XDEV,
+    KEY_SPECIAL,
+    KEY_EXCLUSIVE,
     KEY_SIZE,
     KEY_NODES,
     KEY_HANDLES,
@@ -40,6 +42,8 @@ static const struct {
     [KEY_MAP] = {"map", 0, 0},
     [KEY_SETID] = {"setid", 1, 0},
     [KEY_XDEV] = {"xdev", 1, 0},
+    [KEY_SPECIAL] = {"special", 1, 0},
+    [KEY_EXCLUSIVE] = {"exclusive", 1, 0},
     [KEY_SIZE] = {"size", 0, 0},
     [KEY_NODES] = {"nodes", 0, 0},
     [KEY_HANDLES] = {"handles", 0, 0},
@@ -214,6 +218,10 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
         return set_flag(&e->setid, key, value, err);
     case KEY_XDEV:
         return set_flag(&e->xdev, key, value, err);
+    case KEY_SPECIAL:
+        return set_flag(&e->special, key, value, err);
+    case KEY_EXCLUSIVE:
+        return set_flag(&e->exclusive, key, value, err);
     case KEY_ALLOW_UID:
     case KEY_ALLOW_GID:
     case KEY_ALLOW_DOMAIN:
@@ -239,8 +247,9 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
 
 int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *err)
 {
-    static const enum key changeable[] = {KEY_RO,   KEY_MAP,   KEY_SETID,  KEY_XDEV,
-                                          KEY_SIZE, KEY_NODES, KEY_HANDLES};
+    static const enum key changeable[] = {KEY_RO,   KEY_MAP,     KEY_SETID,
+                                          KEY_XDEV, KEY_SPECIAL, KEY_EXCLUSIVE,
+                                          KEY_SIZE, KEY_NODES,   KEY_HANDLES};
     char key[16];
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
@@ -254,10 +263,11 @@ int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *
         e->seen_ &= ~(1u << changeable[i]);
         return fsi_export_set(e, key, equals ? equals + 1 : NULL, err);
     }
-    return fsi_fail(err, -FSIF_EINVAL,
-                    "'%.*s' cannot be changed: ro, map, setid, xdev, size, nodes and handles can, "
-                    "and who may use it with allow and deny",
-                    (int)len, text);
+    return fsi_fail(
+        err, -FSIF_EINVAL,
+        "'%.*s' cannot be changed: ro, map, setid, xdev, special, exclusive, size, nodes "
+        "and handles can, and who may use it with allow and deny",
+        (int)len, text);
 }
 
 int fsi_export_split(const char *text, char name[FSIF_EXPORT_NAME_MAX + 1], const char **rest,

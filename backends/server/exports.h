@@ -32,6 +32,8 @@ struct fsi_export {
     uint32_t read_only;
     uint32_t setid;
     uint32_t xdev;
+    uint32_t special;
+    uint32_t exclusive;
     uint32_t map; /* enum fsi_map */
     uint32_t map_uid;
     uint32_t map_gid;

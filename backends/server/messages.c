@@ -206,6 +206,8 @@ static const struct number opening_numbers[] = {
     {"read-only", offsetof(struct fsi_opening, config.read_only), 1},
     {"setid", offsetof(struct fsi_opening, config.setid), 1},
     {"xdev", offsetof(struct fsi_opening, config.xdev), 1},
+    {"special", offsetof(struct fsi_opening, config.special), 1},
+    {"exclusive", offsetof(struct fsi_opening, config.exclusive), 1},
     {"map", offsetof(struct fsi_opening, config.map), FSIF_MAP_OWNER},
     {"uid", offsetof(struct fsi_opening, config.uid), UINT32_MAX},
     {"gid", offsetof(struct fsi_opening, config.gid), UINT32_MAX},

@@ -101,6 +101,7 @@ START_TEST(test_opening)
     in.config.size = sizeof(in.config);
     in.config.root_fd = -1;
     in.config.read_only = 1;
+    in.config.special = 1;
     in.config.map = FSIF_MAP_OWNER;
     in.config.uid = 4294967294u;
     in.config.gid = 5;
