@@ -17,7 +17,8 @@
 
 #include "internal.h"
 
-#define MAP_PAGES_MAX 1024u
+/* Linux's gntdev takes no more in one call (its parameter `limit`). */
+#define MAP_PAGES_MAX 65536u
 
 static int check_blob(const void *blob, size_t len, struct xen_request *out)
 {
@@ -26,6 +27,7 @@ static int check_blob(const void *blob, size_t len, struct xen_request *out)
     memcpy(out, blob, len);
     if (out->magic != XEN_BLOB_MAGIC || out->version != XEN_BLOB_VERSION ||
         out->domid >= XEN_DOMAINS || out->ring_pages == 0 || out->ring_pages > XEN_RING_PAGES_MAX ||
+        out->queues == 0 || out->queues > FSIF_QUEUES_MAX ||
         strnlen(out->export_name, sizeof(out->export_name)) == sizeof(out->export_name))
         return -FSIF_EINVAL;
     return 0;
@@ -43,8 +45,7 @@ int fsi_xen_import(const int *fds, size_t nfds, const void *blob, size_t len,
         goto out;
     s->domid = s->request.domid;
     s->tab = xengnttab_open(NULL, 0);
-    s->evtchn = s->tab ? xenevtchn_open(NULL, 0) : NULL;
-    if (!s->evtchn) {
+    if (!s->tab) {
         ret = fsi_xen_error();
         goto out;
     }
@@ -110,27 +111,27 @@ int fsi_xen_next_offer(struct fsif_session *s, struct fsif_dict *offer)
         return write_offer(&s->request, offer);
     }
     /* There is one offer in each request; after a refusal nothing can follow. */
-    return s->answered && s->port < 0 ? -FSIF_EPIPE : -FSIF_EAGAIN;
+    return s->answered && s->queues == 0 ? -FSIF_EPIPE : -FSIF_EAGAIN;
 }
 
-/* Bind the bell, and map the canary with our own byte in it. */
+/* Bind the bells, and map the canary with our own byte in it. */
 int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer, uint32_t max_pages)
 {
     void *page;
+    int ret = 0;
 
     (void)offer;
-    if (s->role != XEN_BACKEND || s->port >= 0)
+    if (s->role != XEN_BACKEND || s->queues > 0)
         return -FSIF_EINVAL;
     if (s->request.pages > max_pages)
         return -FSIF_E2BIG;
-    s->port = xenevtchn_bind_interdomain(s->evtchn, s->domid, s->request.port);
-    if (s->port < 0)
-        return -FSIF_EPROTO;
-    if (!s->request.has_canary)
-        return 0;
+    for (uint32_t q = 0; q < s->request.queues && !ret; q++)
+        ret = fsi_xen_add_bell(s, s->request.ports[q]);
+    if (ret || !s->request.has_canary)
+        return ret;
     page = xengnttab_map_grant_ref_notify(s->tab, s->domid, s->request.canary_ref,
                                           PROT_READ | PROT_WRITE, XEN_CANARY_BACKEND,
-                                          (evtchn_port_t)s->port);
+                                          (evtchn_port_t)s->bells[0].port);
     if (!page)
         return -FSIF_EFAULT;
     madvise(page, FSIF_PAGE_SIZE, MADV_DONTFORK);
@@ -140,11 +141,20 @@ int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer,
     return 0;
 }
 
+/* Whether an answer that says how many queues there are goes with this many bells. */
+static int bells_valid(const struct fsif_session *s, const struct fsif_dict *answer, int bells)
+{
+    uint32_t queues = 1;
+    int ret = fsif_dict_get_u32(answer, "queues", 1, s->queues, &queues);
+
+    return bells == 0 || (s->queues > 0 && (!ret || ret == -FSIF_ENOENT) && bells == (int)queues);
+}
+
 int fsi_xen_answer(struct fsif_session *s, const struct fsif_dict *answer, int bells)
 {
     ssize_t n;
 
-    if (s->role != XEN_BACKEND || s->answered || (bells && s->port < 0))
+    if (s->role != XEN_BACKEND || s->answered || !bells_valid(s, answer, bells))
         return -FSIF_EINVAL;
     s->answered = 1;
     do {
@@ -152,30 +162,51 @@ int fsi_xen_answer(struct fsif_session *s, const struct fsif_dict *answer, int b
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EPIPE || errno == ECONNRESET ? -FSIF_EPIPE : fsi_xen_error();
-    if (!bells && s->port >= 0) {
-        xenevtchn_unbind(s->evtchn, (evtchn_port_t)s->port);
-        s->port = -1;
-    }
+    fsi_xen_keep_bells(s, (uint32_t)bells);
     return 0;
+}
+
+static int by_gref(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* @copy receives @n of @grefs. Return: 0; -FSIF_EINVAL one of them stands twice */
+static int copy_distinct(uint32_t *copy, const uint32_t *grefs, uint32_t n)
+{
+    size_t size = n * sizeof(*copy);
+    int ret = 0;
+
+    memcpy(copy, grefs, size);
+    qsort(copy, n, sizeof(*copy), by_gref);
+    for (uint32_t i = 1; i < n && !ret; i++)
+        ret = copy[i] == copy[i - 1] ? -FSIF_EINVAL : 0;
+    memcpy(copy, grefs, size);
+    return ret;
 }
 
 int fsi_xen_map(struct fsif_session *s, const uint32_t *grefs, uint32_t n, void **mem)
 {
-    uint32_t copy[MAP_PAGES_MAX];
-    void *at;
+    uint32_t *copy;
+    void *at = NULL;
+    int ret;
 
     if (s->role != XEN_BACKEND || n == 0 || n > MAP_PAGES_MAX)
         return -FSIF_EINVAL;
-    for (uint32_t i = 0; i < n; i++) {
-        for (uint32_t k = 0; k < i; k++) {
-            if (grefs[k] == grefs[i])
-                return -FSIF_EINVAL;
-        }
-        copy[i] = grefs[i];
+    copy = malloc(n * sizeof(*copy));
+    if (!copy)
+        return -FSIF_ENOMEM;
+    ret = copy_distinct(copy, grefs, n);
+    if (!ret) {
+        at = xengnttab_map_domain_grant_refs(s->tab, n, s->domid, copy, PROT_READ | PROT_WRITE);
+        ret = at ? 0 : -FSIF_EFAULT;
     }
-    at = xengnttab_map_domain_grant_refs(s->tab, n, s->domid, copy, PROT_READ | PROT_WRITE);
-    if (!at)
-        return -FSIF_EFAULT;
+    free(copy);
+    if (ret)
+        return ret;
     madvise(at, (size_t)n * FSIF_PAGE_SIZE, MADV_DONTFORK);
     *mem = at;
     return 0;

@@ -46,18 +46,17 @@ static int add_fd(int poll_fd, int fd)
 
 static int open_handles(struct fsif_session *s)
 {
+    int ret;
+
     s->xs = xs_open(0);
     if (!s->xs)
         return errno == EACCES || errno == EPERM ? -FSIF_EACCES : -FSIF_ENOENT;
     s->shr = xengntshr_open(NULL, 0);
     if (!s->shr)
         return fsi_xen_error();
-    s->evtchn = xenevtchn_open(NULL, 0);
-    if (!s->evtchn)
-        return fsi_xen_error();
-    s->port = xenevtchn_bind_unbound_port(s->evtchn, s->domid);
-    if (s->port < 0)
-        return fsi_xen_error();
+    ret = fsi_xen_add_bell(s, 0);
+    if (ret)
+        return ret;
     s->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (s->poll_fd < 0 || s->wake_fd < 0 || add_fd(s->poll_fd, s->wake_fd) ||
@@ -98,7 +97,7 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
     if (n > SHARE_MAX)
         return -FSIF_ENOSPC;
     canary = xengntshr_share_page_notify(s->shr, s->domid, &s->canary_ref, 1, XEN_CANARY_FRONTEND,
-                                         (evtchn_port_t)s->port);
+                                         (evtchn_port_t)s->bells[0].port);
     if (!canary)
         return fsi_xen_error();
     memset(canary, 0, FSIF_PAGE_SIZE);

@@ -127,7 +127,7 @@ static int write_nodes(struct xs_handle *xs, xs_transaction_t t, const struct as
     int ret = write_ring(xs, t, a);
 
     if (!ret)
-        ret = write_node(xs, t, s, "event-channel", (uint32_t)s->port);
+        ret = write_node(xs, t, s, "event-channel", (uint32_t)s->bells[0].port);
     if (!ret)
         ret = write_node(xs, t, s, "pages", s->npages);
     if (!ret)
@@ -209,7 +209,8 @@ static int is_ours(struct xs_handle *xs, xs_transaction_t t, const struct fsif_s
     uint32_t port;
 
     fsi_xen_path(path, "%s/event-channel", s->frontend);
-    return fsi_xen_read_u32(xs, t, path, INT32_MAX, &port) == 0 && port == (uint32_t)s->port;
+    return fsi_xen_read_u32(xs, t, path, INT32_MAX, &port) == 0 &&
+           port == (uint32_t)s->bells[0].port;
 }
 
 static int remove_step(struct xs_handle *xs, xs_transaction_t t, void *arg)

@@ -87,7 +87,7 @@ int fsi_xen_error(void);
 
 /* A frontend's request, checked. Plain data: it goes to the worker as it is. */
 #define XEN_BLOB_MAGIC 0x6e657866u /* "fxen" in memory */
-#define XEN_BLOB_VERSION 2u
+#define XEN_BLOB_VERSION 3u
 
 struct xen_request {
     uint32_t magic;
@@ -96,8 +96,9 @@ struct xen_request {
     uint32_t dialects; /* set of bits: those whose nodes are there */
     uint32_t ring_pages;
     uint32_t ring_refs[XEN_RING_PAGES_MAX];
-    uint32_t port;  /* of the event channel, in the frontend's domain */
-    uint32_t pages; /* shared in all */
+    uint32_t queues;
+    uint32_t ports[FSIF_QUEUES_MAX]; /* of each queue's event channel, in the frontend's domain */
+    uint32_t pages;                  /* shared in all */
     uint32_t has_canary;
     uint32_t canary_ref;
     uint32_t keyed;         /* it wrote keys beside the nodes of its dialect */
@@ -211,13 +212,20 @@ enum xen_role {
 
 /*
  * A session of either role. Set up by one thread; once it runs everything but gone is constant, so
- * notify, copy_from and copy_to need no lock.
+ * notify, acknowledge of different queues, copy_from and copy_to need no lock.
  */
-struct fsif_session {
-    int role;       /* enum xen_role */
-    uint32_t domid; /* the other side */
+
+/* An event channel, with a handle of its own so that it has a descriptor of its own. */
+struct xen_bell {
     xenevtchn_handle *evtchn;
-    xenevtchn_port_or_error_t port; /* ours; -1: none yet */
+    xenevtchn_port_or_error_t port; /* ours */
+};
+
+struct fsif_session {
+    int role;        /* enum xen_role */
+    uint32_t domid;  /* the other side */
+    uint32_t queues; /* whose bells are there: the first so many; 0: none yet */
+    struct xen_bell bells[FSIF_QUEUES_MAX];
     volatile unsigned char *canary; /* NULL: none */
     int canary_armed;               /* the other side's byte was set to begin with */
     _Atomic int gone;
@@ -246,6 +254,13 @@ struct fsif_session {
 /* --- session.c --- */
 
 struct fsif_session *fsi_xen_session_new(int role);
+
+/** fsi_xen_add_bell - the bell of the next queue. @port: frontend: not used; backend: the other
+ * side's. Return: 0 or a negative FSIF_E* */
+int fsi_xen_add_bell(struct fsif_session *s, uint32_t port);
+
+/** fsi_xen_keep_bells - close those of the queues from @queues on */
+void fsi_xen_keep_bells(struct fsif_session *s, uint32_t queues);
 int fsi_xen_notify(struct fsif_session *s, uint32_t queue);
 int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue);
 void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue);

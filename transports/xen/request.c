@@ -206,7 +206,8 @@ static int read_request(struct xs_handle *xs, xs_transaction_t t, struct xen_pla
         return -FSIF_EPROTO;
     ret = read_ring(xs, t, p);
     if (!ret)
-        ret = read_own(xs, t, p, "event-channel", INT32_MAX, &p->request.port);
+        ret = read_own(xs, t, p, "event-channel", INT32_MAX, &p->request.ports[0]);
+    p->request.queues = 1;
     return ret ? ret : read_keys(xs, t, p);
 }
 

@@ -6,8 +6,8 @@
  *   a process that dies     its kernel clears its byte of the canary page and rings (unmap-notify)
  *   a domain that is gone   the toolstack removes its nodes, which are watched
  *   an orderly end          the nodes again
- * The bell is taken by whoever serves the ring, peer_fd by somebody else; so acknowledge() looks at
- * the canary and makes peer_fd readable.
+ * The kernel rings queue 0. Its bell is taken by whoever serves the ring, peer_fd by somebody else;
+ * so acknowledge() looks at the canary and makes peer_fd readable.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,24 +27,57 @@ struct fsif_session *fsi_xen_session_new(int role)
     if (!s)
         return NULL;
     s->role = role;
-    s->port = -1;
     s->sock = s->poll_fd = s->wake_fd = -1;
     atomic_init(&s->gone, 0);
     return s;
 }
 
+int fsi_xen_add_bell(struct fsif_session *s, uint32_t port)
+{
+    struct xen_bell *b;
+    int ret = -FSIF_EPROTO;
+
+    if (s->queues == FSIF_QUEUES_MAX)
+        return -FSIF_EINVAL;
+    b = &s->bells[s->queues];
+    b->evtchn = xenevtchn_open(NULL, 0);
+    if (!b->evtchn)
+        return fsi_xen_error();
+    if (s->role == XEN_BACKEND) {
+        b->port = xenevtchn_bind_interdomain(b->evtchn, s->domid, port);
+    } else {
+        b->port = xenevtchn_bind_unbound_port(b->evtchn, s->domid);
+        ret = fsi_xen_error();
+    }
+    if (b->port < 0) {
+        xenevtchn_close(b->evtchn);
+        return ret;
+    }
+    s->queues++;
+    return 0;
+}
+
+void fsi_xen_keep_bells(struct fsif_session *s, uint32_t queues)
+{
+    while (s->queues > queues)
+        xenevtchn_close(s->bells[--s->queues].evtchn);
+}
+
 int fsi_xen_notify(struct fsif_session *s, uint32_t queue)
 {
-    if (queue != 0 || s->port < 0)
+    const struct xen_bell *b;
+
+    if (queue >= s->queues)
         return -FSIF_EINVAL;
+    b = &s->bells[queue];
     if (atomic_load(&s->gone))
         return -FSIF_EPIPE;
-    return xenevtchn_notify(s->evtchn, (evtchn_port_t)s->port) ? -FSIF_EPIPE : 0;
+    return xenevtchn_notify(b->evtchn, (evtchn_port_t)b->port) ? -FSIF_EPIPE : 0;
 }
 
 int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue)
 {
-    return queue == 0 && s->port >= 0 ? xenevtchn_fd(s->evtchn) : -FSIF_EINVAL;
+    return queue < s->queues ? xenevtchn_fd(s->bells[queue].evtchn) : -FSIF_EINVAL;
 }
 
 /* Whether the other side's byte, which was set when the session began, was cleared. */
@@ -75,15 +108,17 @@ static void wake_watcher(struct fsif_session *s)
 void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue)
 {
     xenevtchn_port_or_error_t port;
+    xenevtchn_handle *evtchn;
 
-    if (queue != 0 || s->port < 0)
+    if (queue >= s->queues)
         return;
+    evtchn = s->bells[queue].evtchn;
     /* A read would wait, whatever O_NONBLOCK says. One is all there is to take; a storm is not
      * waited out. */
-    if (fsif_wait_fd(xenevtchn_fd(s->evtchn), POLLIN, 0) > 0) {
-        port = xenevtchn_pending(s->evtchn);
+    if (fsif_wait_fd(xenevtchn_fd(evtchn), POLLIN, 0) > 0) {
+        port = xenevtchn_pending(evtchn);
         if (port >= 0)
-            xenevtchn_unmask(s->evtchn, (evtchn_port_t)port);
+            xenevtchn_unmask(evtchn, (evtchn_port_t)port);
     }
     if (canary_died(s) && !atomic_exchange(&s->gone, 1))
         wake_watcher(s);
@@ -155,8 +190,7 @@ void fsi_xen_close(struct fsif_session *s)
         close_frontend(s);
     if (s->tab && s->canary)
         xengnttab_unmap(s->tab, (void *)(uintptr_t)s->canary, 1);
-    if (s->evtchn)
-        xenevtchn_close(s->evtchn);
+    fsi_xen_keep_bells(s, 0);
     if (s->tab)
         xengnttab_close(s->tab);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
