@@ -26,8 +26,9 @@ static int check_blob(const void *blob, size_t len, struct xen_request *out)
         return -FSIF_EINVAL;
     memcpy(out, blob, len);
     if (out->magic != XEN_BLOB_MAGIC || out->version != XEN_BLOB_VERSION ||
-        out->domid >= XEN_DOMAINS || out->ring_pages == 0 || out->ring_pages > XEN_RING_PAGES_MAX ||
-        out->queues == 0 || out->queues > FSIF_QUEUES_MAX ||
+        out->domid >= XEN_DOMAINS || out->queues == 0 || out->queues > FSIF_QUEUES_MAX ||
+        out->ring_pages > XEN_RING_PAGES_MAX || out->offer_len > sizeof(out->offer) ||
+        (out->ring_pages > 0) == (out->offer_len > 0) ||
         strnlen(out->export_name, sizeof(out->export_name)) == sizeof(out->export_name))
         return -FSIF_EINVAL;
     return 0;
@@ -48,6 +49,14 @@ int fsi_xen_import(const int *fds, size_t nfds, const void *blob, size_t len,
     if (!s->tab) {
         ret = fsi_xen_error();
         goto out;
+    }
+    /* All that is opened is opened here: later the worker may not be able to. */
+    for (uint32_t q = 0; q < s->request.queues; q++) {
+        s->bells[q].evtchn = xenevtchn_open(NULL, 0);
+        if (!s->bells[q].evtchn) {
+            ret = fsi_xen_error();
+            goto out;
+        }
     }
     s->sock = fds[0];
     *out = s;
@@ -81,11 +90,27 @@ static int put_ring(const struct xen_request *r, struct fsif_dict *offer)
     return ret;
 }
 
+/* A device's keys are an offer but for what is not the guest's to say. */
+static int copy_offer(const struct xen_request *r, struct fsif_dict *offer)
+{
+    int ret = fsif_dict_parse(offer, r->offer, r->offer_len);
+
+    if (!ret)
+        ret = fsif_dict_put_u32(offer, "fsif", 1);
+    if (!ret)
+        ret = fsif_dict_put(offer, "request", "session");
+    if (!ret)
+        ret = fsif_dict_put(offer, "export", r->export_name);
+    return ret ? -FSIF_EPROTO : 0;
+}
+
 /* The nodes as the offer that every transport has. */
 static int write_offer(const struct xen_request *r, struct fsif_dict *offer)
 {
     int ret;
 
+    if (r->offer_len > 0)
+        return copy_offer(r, offer);
     fsif_dict_init(offer);
     ret = fsif_dict_put_u32(offer, "fsif", 1);
     ret |= fsif_dict_put(offer, "request", "session");
@@ -120,10 +145,13 @@ int fsi_xen_accept_memory(struct fsif_session *s, const struct fsif_dict *offer,
     void *page;
     int ret = 0;
 
-    (void)offer;
+    uint32_t pages;
+
     if (s->role != XEN_BACKEND || s->queues > 0)
         return -FSIF_EINVAL;
-    if (s->request.pages > max_pages)
+    if (fsif_dict_get_u32(offer, "pages", 1, UINT32_MAX, &pages))
+        return -FSIF_EPROTO;
+    if (pages > max_pages)
         return -FSIF_E2BIG;
     for (uint32_t q = 0; q < s->request.queues && !ret; q++)
         ret = fsi_xen_add_bell(s, s->request.ports[q]);

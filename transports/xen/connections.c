@@ -20,7 +20,11 @@
  *
  * No more than LINGER_MAX of one guest do: their nodes count against a driver domain's quota.
  *
- * Invariant: the nodes of M are there exactly as long as the connection is on the list.
+ * A device (device.c has its states) has one connection at most, and it lingers until its frontend
+ * has seen that it is over.
+ *
+ * Invariant: the nodes of M are there exactly as long as the connection is on the list; the state
+ * of a device without one is InitWait or what it was before we served it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -60,6 +64,14 @@ static void set_timer(struct fsif_listener *l, int on)
     timerfd_settime(l->timer, 0, &spec, NULL);
 }
 
+static void withdraw(struct fsif_listener *l, const struct xen_place *place)
+{
+    if (place->is_device)
+        fsi_xen_reset_device(l->xs, place, XEN_BUS_INIT_WAIT);
+    else
+        fsi_xen_withdraw(l->xs, place);
+}
+
 void fsi_xen_connection_forget(struct fsif_listener *l, struct connection *c)
 {
     struct connection **link = &l->connections;
@@ -67,7 +79,7 @@ void fsi_xen_connection_forget(struct fsif_listener *l, struct connection *c)
     while (*link != c)
         link = &(*link)->next;
     *link = c->next;
-    fsi_xen_withdraw(l->xs, &c->place);
+    withdraw(l, &c->place);
     if (c->sock >= 0)
         close(c->sock);
     free(c);
@@ -92,9 +104,18 @@ static void end_older(struct fsif_listener *l, const struct connection *newer)
     }
 }
 
+static void add(struct fsif_listener *l, struct connection *c, int sock)
+{
+    c->sock = sock;
+    /* What changed before we began to look for it. */
+    c->changed = 1;
+    c->next = l->connections;
+    l->connections = c;
+}
+
 int fsi_xen_connection_new(struct fsif_listener *l, const struct xen_place *place, int *worker)
 {
-    struct connection *c = calloc(1, sizeof(*c));
+    struct connection *c = worker ? calloc(1, sizeof(*c)) : NULL;
     int pair[2];
     int ret = c ? 0 : -FSIF_ENOMEM;
 
@@ -105,29 +126,54 @@ int fsi_xen_connection_new(struct fsif_listener *l, const struct xen_place *plac
         close(pair[1]);
     }
     if (ret) {
-        fsi_xen_withdraw(l->xs, place);
+        withdraw(l, place);
         free(c);
         return ret;
     }
     c->place = *place;
-    c->sock = pair[0];
-    /* What changed before we began to look for it. */
-    c->changed = 1;
-    c->next = l->connections;
-    l->connections = c;
+    add(l, c, pair[0]);
     end_older(l, c);
     *worker = pair[1];
     return 0;
 }
 
+int fsi_xen_connection_refuse(struct fsif_listener *l, const struct xen_place *place, int error)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    struct fsif_dict answer;
+
+    if (!c)
+        return -FSIF_ENOMEM;
+    c->place = *place;
+    c->answered = c->told = c->refused = c->closed = 1;
+    fsif_dict_init(&answer);
+    (void)fsif_dict_put_u32(&answer, "status", (uint32_t)-error);
+    (void)fsi_xen_publish_device(l->xs, place, &answer);
+    add(l, c, -1);
+    set_timer(l, 1);
+    return 0;
+}
+
 /* --- what changed ----------------------------------------------------------------------------- */
 
-void fsi_xen_connections_changed(struct fsif_listener *l, uint32_t domid, const uint32_t *import)
+void fsi_xen_connections_changed(struct fsif_listener *l, uint32_t domid, const uint32_t *import,
+                                 int is_device)
 {
     for (struct connection *c = l->connections; c; c = c->next) {
-        if (c->place.domid == domid && (!import || *import == c->place.import))
+        if (c->place.domid == domid &&
+            (!import || (*import == c->place.import && is_device == (int)c->place.is_device)))
             c->changed = 1;
     }
+}
+
+int fsi_xen_connection_at(const struct fsif_listener *l, const struct xen_place *device)
+{
+    for (const struct connection *c = l->connections; c; c = c->next) {
+        if (c->place.is_device && c->place.domid == device->domid &&
+            c->place.import == device->import)
+            return 1;
+    }
+    return 0;
 }
 
 void fsi_xen_connections_exported(struct fsif_listener *l, uint32_t number)
@@ -149,16 +195,22 @@ int fsi_xen_connections_of(const struct fsif_listener *l, uint32_t domid)
 static int is_attached(struct fsif_listener *l, const struct connection *c)
 {
     struct xen_place now = c->place;
+    int ret = now.is_device ? fsi_xen_read_device(l->xs, XBT_NULL, &now)
+                            : fsi_xen_read_export(l->xs, XBT_NULL, &now);
 
-    return fsi_xen_read_export(l->xs, XBT_NULL, &now) == 0 && now.read_only == c->place.read_only &&
+    return ret == 0 && now.read_only == c->place.read_only &&
            strcmp(now.request.export_name, c->place.request.export_name) == 0;
 }
 
 static void say_closed(struct fsif_listener *l, struct connection *c)
 {
-    if (!c->closed)
-        (void)fsi_xen_publish_state(l->xs, &c->place, "closed");
+    if (c->closed)
+        return;
     c->closed = 1;
+    if (c->place.is_device)
+        (void)fsi_xen_publish_bus_state(l->xs, &c->place, XEN_BUS_CLOSED);
+    else
+        (void)fsi_xen_publish_state(l->xs, &c->place, "closed");
 }
 
 /* Without its worker. */
@@ -180,6 +232,32 @@ static void look_at_lingering(struct fsif_listener *l, struct connection *c, int
         say_closed(l, c);
 }
 
+/* A device whose session is over is given back when its frontend has seen that, or is not there to
+ * see it. */
+static void look_at_closed_device(struct fsif_listener *l, struct connection *c, uint32_t state)
+{
+    say_closed(l, c);
+    if (state == 0 || state == XEN_BUS_CLOSED || state == XEN_BUS_INITIALISING ||
+        c->ticks >= (c->refused ? LINGER_TICKS : GRACE_TICKS))
+        fsi_xen_connection_forget(l, c);
+}
+
+static void look_at_device(struct fsif_listener *l, struct connection *c)
+{
+    uint32_t state = fsi_xen_bus_state(l->xs, XBT_NULL, c->place.frontend);
+
+    if (c->sock < 0) {
+        look_at_closed_device(l, c, state);
+        return;
+    }
+    if ((state == XEN_BUS_INITIALISED || state == XEN_BUS_CONNECTED) && is_attached(l, c))
+        return;
+    tell_worker(c);
+    if (!c->closing && !c->refused)
+        (void)fsi_xen_publish_bus_state(l->xs, &c->place, XEN_BUS_CLOSING);
+    c->closing = 1;
+}
+
 static void look(struct fsif_listener *l, struct connection *c)
 {
     char path[XEN_PATH_MAX];
@@ -187,6 +265,10 @@ static void look(struct fsif_listener *l, struct connection *c)
     int readable;
 
     c->changed = 0;
+    if (c->place.is_device) {
+        look_at_device(l, c);
+        return;
+    }
     fsi_xen_path(path, "%s/state", c->place.frontend);
     readable = fsi_xen_read(l->xs, XBT_NULL, path, state, sizeof(state)) == 0;
     if (c->sock < 0) {
@@ -218,14 +300,23 @@ static unsigned count_lingering(const struct fsif_listener *l, uint32_t domid)
     unsigned n = 0;
 
     for (const struct connection *c = l->connections; c; c = c->next)
-        n += c->sock < 0 && c->place.domid == domid;
+        n += c->sock < 0 && c->place.domid == domid && !c->place.is_device;
     return n;
+}
+
+/* Whether its frontend is still to read something. Of devices there are few. */
+static int is_to_linger(const struct fsif_listener *l, const struct connection *c)
+{
+    if (l->draining)
+        return 0;
+    if (c->place.is_device)
+        return 1;
+    return (c->closing || c->refused) && count_lingering(l, c->place.domid) < LINGER_MAX;
 }
 
 static void worker_gone(struct fsif_listener *l, struct connection *c)
 {
-    if ((!c->closing && !c->refused) || l->draining ||
-        count_lingering(l, c->place.domid) >= LINGER_MAX) {
+    if (!is_to_linger(l, c)) {
         fsi_xen_connection_forget(l, c);
         return;
     }
@@ -233,6 +324,13 @@ static void worker_gone(struct fsif_listener *l, struct connection *c)
     c->sock = -1;
     c->changed = 1;
     set_timer(l, 1);
+}
+
+static int publish(struct fsif_listener *l, const struct connection *c,
+                   const struct fsif_dict *answer)
+{
+    return c->place.is_device ? fsi_xen_publish_device(l->xs, &c->place, answer)
+                              : fsi_xen_publish(l->xs, &c->place, answer);
 }
 
 /* One answer. It is believed no more than its peer. */
@@ -255,8 +353,7 @@ void fsi_xen_connection_event(struct fsif_listener *l, struct connection *c)
     /* What is over does not become ready. */
     if (c->told)
         return;
-    if (c->answered || fsif_dict_parse(&answer, text, (size_t)n) ||
-        fsi_xen_publish(l->xs, &c->place, &answer))
+    if (c->answered || fsif_dict_parse(&answer, text, (size_t)n) || publish(l, c, &answer))
         tell_worker(c);
     else
         c->refused = !fsif_dict_get_u32(&answer, "status", 1, FSIF_MAX_ERRNO, &status);

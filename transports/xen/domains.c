@@ -50,6 +50,18 @@ static void vfs_path(uint32_t domid, char path[XEN_PATH_MAX])
     fsi_xen_path(path, "/local/domain/%u/device/vfs", domid);
 }
 
+/* Where xenstore has no watch left for us, a guest's devices are not served. */
+static void watch_devices(struct fsif_listener *l, uint32_t domid, int on)
+{
+    char path[XEN_PATH_MAX];
+
+    if (fsi_xen_set_has(&l->devices, domid) == on)
+        return;
+    fsi_xen_path(path, "/local/domain/%u/device/fsif", domid);
+    if (on ? xs_watch(l->xs, path, TOKEN) : xs_unwatch(l->xs, path, TOKEN))
+        fsi_xen_set_put(&l->devices, domid, on);
+}
+
 static void watch(struct fsif_listener *l, uint32_t domid, int on)
 {
     char path[XEN_PATH_MAX];
@@ -60,6 +72,18 @@ static void watch(struct fsif_listener *l, uint32_t domid, int on)
     /* Where xenstore has no watch left for us, the canary and the worker's socket must do. */
     if (on ? xs_watch(l->xs, path, TOKEN) : xs_unwatch(l->xs, path, TOKEN))
         fsi_xen_set_put(&l->watched, domid, on);
+    watch_devices(l, domid, on);
+}
+
+/* A device is served where it is seen to ask, and its guest was allowed. */
+static void serve_device(struct xs_handle *xs, const struct xen_place *p, void *arg)
+{
+    struct fsif_listener *l = arg;
+
+    if (fsi_xen_bus_state(xs, XBT_NULL, p->backend) == XEN_BUS_INITIALISING &&
+        fsi_xen_set_has(&l->devices, p->domid))
+        fsi_xen_reset_device(xs, p, XEN_BUS_INIT_WAIT);
+    fsi_xen_set_put(&l->dirty, p->domid, 1);
 }
 
 static void note_export(struct xs_handle *xs, uint32_t own_domid, uint32_t number, void *arg)
@@ -105,7 +129,7 @@ static void note_ended(struct fsif_listener *l, uint32_t domid)
 {
     fsi_xen_set_put(&l->known, domid, 0);
     fsi_xen_set_put(&l->ended, domid, 1);
-    fsi_xen_connections_changed(l, domid, NULL);
+    fsi_xen_connections_changed(l, domid, NULL, 0);
     watch(l, domid, 0);
     fsi_xen_sweep_domain(l->xs, l->own_domid, domid);
 }
@@ -143,33 +167,60 @@ void fsi_xen_domains_look(struct fsif_listener *l)
     if (l->exports_changed) {
         l->exports_changed = 0;
         note_attached(l);
+        l->devices_changed = 1;
+    }
+    if (l->devices_changed) {
+        l->devices_changed = 0;
+        fsi_xen_each_device(l->xs, l->own_domid, serve_device, l);
     }
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
+
+/* The same below device/fsif. Which of them are devices is looked up on our side. */
+static void on_device(struct fsif_listener *l, uint32_t domid, const char *path)
+{
+    uint32_t number;
+
+    if (*path == '\0') {
+        fsi_xen_connections_changed(l, domid, NULL, 1);
+        fsi_xen_set_put(&l->dirty, domid, 1);
+        return;
+    }
+    path = fsi_xen_leading_number(path + 1, UINT32_MAX, &number);
+    if (!path || (*path != '\0' && strcmp(path, "/state") != 0))
+        return;
+    fsi_xen_connections_changed(l, domid, &number, 1);
+    fsi_xen_set_put(&l->dirty, domid, 1);
+}
 
 /* "", "/I" and "/I/state" below device/vfs matter; what else a guest does there is its business. */
 void fsi_xen_domains_on_path(struct fsif_listener *l, const char *path)
 {
     static const char prefix[] = "/local/domain/";
     static const char vfs[] = "/device/vfs";
+    static const char fsif[] = "/device/fsif";
     uint32_t domid;
     uint32_t import;
 
     if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
         return;
     path = fsi_xen_leading_number(path + sizeof(prefix) - 1, XEN_DOMAINS - 1, &domid);
+    if (path && strncmp(path, fsif, sizeof(fsif) - 1) == 0) {
+        on_device(l, domid, path + sizeof(fsif) - 1);
+        return;
+    }
     if (!path || strncmp(path, vfs, sizeof(vfs) - 1) != 0)
         return;
     path += sizeof(vfs) - 1;
     if (*path == '\0') {
         fsi_xen_set_put(&l->suspect, domid, 1);
-        fsi_xen_connections_changed(l, domid, NULL);
+        fsi_xen_connections_changed(l, domid, NULL, 0);
         return;
     }
     path = fsi_xen_leading_number(path + 1, UINT32_MAX, &import);
     if (path && (*path == '\0' || strcmp(path, "/state") == 0))
-        fsi_xen_connections_changed(l, domid, &import);
+        fsi_xen_connections_changed(l, domid, &import, 0);
 }
 
 void fsi_xen_domains_start(struct fsif_listener *l)

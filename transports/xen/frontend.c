@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A frontend in a Linux guest's user space.
+ * A frontend in a Linux guest's user space. An offer of dialect 3 takes a device (claim.c); what
+ * follows is for the others.
  *
  *   connect --share--> offer: nodes of I, the request (import.c) --I/backend = M--> wait for
  * M/state
@@ -123,9 +124,7 @@ int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *gref
 /* --- the answer ---------------------------------------------------------------------------------
  */
 
-/* Wait until something that we watch changes, and no longer than @at_most. Returns 0;
- * -FSIF_ETIMEDOUT at @end; another -FSIF_E* */
-static int wait_change(struct fsif_session *s, uint64_t end, int timeout_ms, int at_most)
+int fsi_xen_wait_change(struct fsif_session *s, uint64_t end, int timeout_ms, int at_most)
 {
     int left = fsi_xen_left_ms(end, timeout_ms);
     char **event;
@@ -168,7 +167,7 @@ static int wait_backend_path(struct fsif_session *s, uint64_t end, int timeout_m
         /* A request that is not to be answered is removed. */
         ret = !fsi_xen_is_asked(s) && read_backend_path(s, path) == -FSIF_ENOENT
                   ? -FSIF_ECONNREFUSED
-                  : wait_change(s, end, timeout_ms, REQUEST_MS);
+                  : fsi_xen_wait_change(s, end, timeout_ms, REQUEST_MS);
         if (ret)
             break;
     }
@@ -208,7 +207,7 @@ static int wait_state(struct fsif_session *s, uint64_t end, int timeout_ms, int 
         if (ret && (seen || !is_answered(s)))
             return -FSIF_EPIPE;
         /* What becomes readable may do so without an event. */
-        ret = wait_change(s, end, timeout_ms, seen ? -1 : UNREADABLE_MS);
+        ret = fsi_xen_wait_change(s, end, timeout_ms, seen ? -1 : UNREADABLE_MS);
         if (ret)
             return ret;
     }
@@ -251,19 +250,26 @@ static int write_answer(struct fsif_session *s, int ready, struct fsif_dict *ans
     return ret ? -FSIF_EPROTO : 0;
 }
 
-static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
-                         struct fsif_dict *answer, int timeout_ms)
+static int has_dialect(const struct fsif_dict *offer, const char *word)
 {
-    uint64_t end = timeout_ms < 0 ? 0 : fsif_now_ms() + (uint64_t)timeout_ms;
+    return fsif_dict_has_word(offer, "dialects", word);
+}
+
+/* By nodes of our own, as old frontends and backends have them. */
+static int offer_vfs(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
+                     struct fsif_dict *answer, uint64_t end, int timeout_ms)
+{
     int ready = 0;
     int ret;
 
-    if (!s->mem || s->frontend[0])
-        return -FSIF_EINVAL;
     ret = fsi_xen_find_export(s, name, &s->export_number);
     if (ret) {
         fsif_dict_init(answer);
         return fsif_dict_put_u32(answer, "status", (uint32_t)-ret);
+    }
+    if (!has_dialect(offer, "1") && !has_dialect(offer, "2")) {
+        fsif_dict_init(answer);
+        return fsif_dict_put_u32(answer, "status", FSIF_EOPNOTSUPP);
     }
     ret = fsi_xen_ask(s, offer, end, timeout_ms);
     if (!ret)
@@ -273,6 +279,22 @@ static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, 
     if (!ret)
         ret = write_answer(s, ready, answer);
     s->running = !ret && ready;
+    return ret;
+}
+
+static int offer_session(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
+                         struct fsif_dict *answer, int timeout_ms)
+{
+    uint64_t end = timeout_ms < 0 ? 0 : fsif_now_ms() + (uint64_t)timeout_ms;
+    int ret = -FSIF_EOPNOTSUPP;
+
+    if (!s->mem || s->frontend[0])
+        return -FSIF_EINVAL;
+    if (has_dialect(offer, "3"))
+        ret = fsi_xen_offer_device(s, offer, name, answer, end, timeout_ms);
+    /* A guest that was attached before there were devices, or more sessions than those. */
+    if (ret == -FSIF_EOPNOTSUPP)
+        ret = offer_vfs(s, offer, name, answer, end, timeout_ms);
     s->canary_armed = s->running && s->canary[XEN_CANARY_BACKEND] != 0;
     return ret;
 }

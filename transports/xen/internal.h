@@ -89,6 +89,8 @@ int fsi_xen_error(void);
 #define XEN_BLOB_MAGIC 0x6e657866u /* "fxen" in memory */
 #define XEN_BLOB_VERSION 3u
 
+#define XEN_OFFER_MAX 704u
+
 struct xen_request {
     uint32_t magic;
     uint32_t version;
@@ -104,6 +106,10 @@ struct xen_request {
     uint32_t keyed;         /* it wrote keys beside the nodes of its dialect */
     uint32_t feature_errno; /* it asked for error numbers */
     char export_name[FSIF_EXPORT_NAME_MAX + 1];
+    /* Of a device: the offer as it is. Then nothing above counts but domid, queues, ports, the
+     * canary and the export's name. */
+    uint32_t offer_len; /* 0: not of a device */
+    char offer[XEN_OFFER_MAX];
 };
 
 /* Offsets in the canary page: 1 while a side lives, cleared by its kernel when it is gone. */
@@ -116,8 +122,9 @@ struct xen_place {
     uint32_t domid;
     uint32_t export_number;
     uint32_t id;        /* M: the number of the session's nodes */
-    uint32_t import;    /* I: the number of the frontend's */
+    uint32_t import;    /* I: the number of the frontend's; N of a device */
     uint32_t read_only; /* it was attached so */
+    uint32_t is_device; /* export_number and id mean nothing */
     char frontend[XEN_PATH_MAX];
     char backend[XEN_PATH_MAX];
     struct xen_request request;
@@ -156,6 +163,75 @@ int fsi_xen_is_named(struct xs_handle *xs, xs_transaction_t t, const struct xen_
 /** fsi_xen_withdraw - remove the session's nodes, if they are still those of this session */
 void fsi_xen_withdraw(struct xs_handle *xs, const struct xen_place *place);
 
+/* --- keys.c: dictionaries as nodes ------------------------------------------------------------
+ */
+
+/**
+ * fsi_xen_read_keys - the children of @base as keys, but @others
+ *
+ * @owner:  of each of them
+ * @others: names, NULL at the end; "NAME*" stands for all that begin so
+ *
+ * Return: 0, and they are added to @out; -FSIF_EPROTO too many, no keys, no values; -FSIF_EACCES;
+ *         -FSIF_ENOENT no such directory
+ */
+int fsi_xen_read_keys(struct xs_handle *xs, xs_transaction_t t, const char *base, uint32_t owner,
+                      const char *const *others, struct fsif_dict *out);
+
+/** fsi_xen_write_keys - a node below @base for each key of @d, but @others. Return: 0 or a negative
+ * FSIF_E* */
+int fsi_xen_write_keys(struct xs_handle *xs, xs_transaction_t t, const char *base,
+                       const struct fsif_dict *d, const char *const *others);
+
+/** fsi_xen_drop_keys - remove the children of @base, but @others. Return: 0 or a negative FSIF_E*
+ */
+int fsi_xen_drop_keys(struct xs_handle *xs, xs_transaction_t t, const char *base,
+                      const char *const *others);
+
+/* --- device.c: devices, in the supervisor ------------------------------------------------------
+ */
+
+/* States of either side, as XenbusState has them. */
+#define XEN_BUS_INITIALISING 1u
+#define XEN_BUS_INIT_WAIT 2u
+#define XEN_BUS_INITIALISED 3u
+#define XEN_BUS_CONNECTED 4u
+#define XEN_BUS_CLOSING 5u
+#define XEN_BUS_CLOSED 6u
+
+/** fsi_xen_device_paths - of the device at @p's own_domid, domid and import */
+void fsi_xen_device_paths(struct xen_place *p);
+
+/** fsi_xen_bus_state - of a side, or 0: none that can be read */
+uint32_t fsi_xen_bus_state(struct xs_handle *xs, xs_transaction_t t, const char *device);
+
+/** fsi_xen_read_device - the export's name and mode. Return: 0; -FSIF_ENOENT it is not attached;
+ * another negative FSIF_E* */
+int fsi_xen_read_device(struct xs_handle *xs, xs_transaction_t t, struct xen_place *p);
+
+/** fsi_xen_device_asks - whether its frontend waits for an answer. Return: 1 or 0 */
+int fsi_xen_device_asks(struct xs_handle *xs, xs_transaction_t t, const struct xen_place *p);
+
+/** fsi_xen_take_device - check the offer. Return: 0, and the place's request; -FSIF_ECANCELED there
+ * is none any more; another negative FSIF_E*: to be refused */
+int fsi_xen_take_device(struct xs_handle *xs, struct xen_place *p);
+
+/** fsi_xen_publish_device - the answer and its state, Connected or Closed;
+ * fsi_xen_publish_bus_state - no more than a state. Return: 0 or a negative FSIF_E* */
+int fsi_xen_publish_device(struct xs_handle *xs, const struct xen_place *p,
+                           const struct fsif_dict *answer);
+int fsi_xen_publish_bus_state(struct xs_handle *xs, const struct xen_place *p, uint32_t state);
+
+/** fsi_xen_reset_device - free for the next session, the backend's state is @state */
+void fsi_xen_reset_device(struct xs_handle *xs, const struct xen_place *p, uint32_t state);
+
+/** fsi_xen_each_device, fsi_xen_each_device_of - call @fn for all devices, or those of a guest */
+typedef void fsi_xen_device_fn(struct xs_handle *xs, const struct xen_place *p, void *arg);
+void fsi_xen_each_device(struct xs_handle *xs, uint32_t own_domid, fsi_xen_device_fn *fn,
+                         void *arg);
+void fsi_xen_each_device_of(struct xs_handle *xs, uint32_t own_domid, uint32_t domid,
+                            fsi_xen_device_fn *fn, void *arg);
+
 /* --- listener.c ------------------------------------------------------------------------------- */
 
 int fsi_xen_listen(const char *address, struct fsif_listener **out);
@@ -186,6 +262,9 @@ int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid, int open_requests)
 /** fsi_xen_open_guests - let every guest make frontends, as old toolstacks did; where we may */
 void fsi_xen_open_guests(struct xs_handle *xs, uint32_t own_domid);
 
+/** fsi_xen_devices_leave - nobody serves them any more */
+void fsi_xen_devices_leave(struct xs_handle *xs, uint32_t own_domid);
+
 /** fsi_xen_sweep - remove what belonged to domains that are gone */
 void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid);
 
@@ -201,6 +280,19 @@ int fsi_xen_resolve(struct fsif_toolstack *t, const char *domain, struct fsif_do
 int fsi_xen_attach(struct fsif_toolstack *t, struct fsif_attachment *a);
 int fsi_xen_detach(struct fsif_toolstack *t, const struct fsif_attachment *a);
 int fsi_xen_list(struct fsif_toolstack *t, uint32_t backend, fsif_attachment_fn *fn, void *arg);
+
+/* --- toolstack_devices.c: an attachment's devices, in its transaction --------------------------
+ */
+
+/* Sessions that an attachment has devices for. */
+#define XEN_DEVICES 4u
+
+/** fsi_xen_attach_devices, fsi_xen_detach_devices - make what is not there; remove it. Return: 0 or
+ * a negative FSIF_E* */
+int fsi_xen_attach_devices(struct xs_handle *xs, xs_transaction_t t,
+                           const struct fsif_attachment *a);
+int fsi_xen_detach_devices(struct xs_handle *xs, xs_transaction_t t,
+                           const struct fsif_attachment *a);
 
 /* --- session: both roles -----------------------------------------------------------------------
  */
@@ -246,6 +338,7 @@ struct fsif_session {
     int poll_fd;       /* xenstore's descriptor and wake_fd */
     int wake_fd;       /* readable once the canary died */
     int running;
+    int is_device; /* frontend and backend are a device's */
     uint32_t export_number;
     char frontend[XEN_PATH_MAX]; /* "": nothing was written */
     char backend[XEN_PATH_MAX];  /* "": not known */
@@ -288,6 +381,24 @@ int fsi_xen_connect(const char *address, int timeout_ms, struct fsif_session **o
 int fsi_xen_share(struct fsif_session *s, uint32_t n, void **mem, uint32_t *grefs);
 int fsi_xen_offer(struct fsif_session *s, const struct fsif_dict *offer, struct fsif_dict *answer,
                   int timeout_ms);
+
+/** fsi_xen_wait_change - until something that we watch changes, at most @at_most ms (-1: no limit).
+ * Return: 0; -FSIF_ETIMEDOUT at @end; another negative FSIF_E* */
+int fsi_xen_wait_change(struct fsif_session *s, uint64_t end, int timeout_ms, int at_most);
+
+/* --- claim.c: a frontend on a device --- */
+
+/**
+ * fsi_xen_offer_device - take a device of the export @name, and wait for its answer
+ *
+ * Return: 0, also for an answer that refuses; -FSIF_EOPNOTSUPP there is no device for it, or none
+ *         that is free and served; what session_offer returns
+ */
+int fsi_xen_offer_device(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
+                         struct fsif_dict *answer, uint64_t end, int timeout_ms);
+
+/** fsi_xen_release - give it back, if it is still this session's */
+void fsi_xen_release(struct fsif_session *s);
 
 /* --- import.c: a frontend's own nodes --- */
 

@@ -35,6 +35,7 @@
 #endif
 
 #define TOKEN_EXPORTS "exports"
+#define TOKEN_DEVICES "devices"
 
 static void set_kick(struct fsif_listener *l, int on)
 {
@@ -48,6 +49,24 @@ static void set_kick(struct fsif_listener *l, int on)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+/* What was asked at @place stands up: a peer for it. Returns 1; a negative FSIF_E*, and it is
+ * withdrawn */
+static int hand_over(struct fsif_listener *l, const struct xen_place *place)
+{
+    struct fsif_peer *p = calloc(1, sizeof(*p));
+    int ret = fsi_xen_connection_new(l, place, p ? &p->sock : NULL);
+
+    if (ret) {
+        free(p);
+        return ret;
+    }
+    p->request = place->request;
+    p->read_only = place->read_only;
+    fsi_xen_read_uuid(l->xs, place->domid, p->uuid);
+    fsi_xen_peer_queue(l, p);
+    return 1;
+}
+
 /* Returns 1: a peer; 0: refused; a negative FSIF_E*: refused for want of something of ours */
 static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number)
 {
@@ -58,33 +77,17 @@ static int take_request(struct fsif_listener *l, uint32_t domid, uint32_t number
         .id = l->next_id++,
     };
     int ret = fsi_xen_take_request(l->xs, &place);
-    struct fsif_peer *p;
 
-    if (ret) {
-        /* What cannot be removed is not looked at again and again. */
-        if (ret == -FSIF_EPERM)
-            fsi_xen_set_put(&l->dirty, domid, 0);
-        return 0;
-    }
-    p = calloc(1, sizeof(*p));
-    if (!p) {
-        fsi_xen_withdraw(l->xs, &place);
-        return -FSIF_ENOMEM;
-    }
-    ret = fsi_xen_connection_new(l, &place, &p->sock);
-    if (ret) {
-        free(p);
-        return ret;
-    }
-    p->request = place.request;
-    p->read_only = place.read_only;
-    fsi_xen_read_uuid(l->xs, domid, p->uuid);
-    fsi_xen_peer_queue(l, p);
-    return 1;
+    if (!ret)
+        return hand_over(l, &place);
+    /* What cannot be removed is not looked at again and again. */
+    if (ret == -FSIF_EPERM)
+        fsi_xen_set_put(&l->dirty, domid, 0);
+    return 0;
 }
 
-/* Look at the requests of one guest. Returns as take_request(). */
-static int look_at_guest(struct fsif_listener *l, uint32_t domid)
+/* Look at the requests box of one guest. Returns as take_request(). */
+static int look_at_box(struct fsif_listener *l, uint32_t domid)
 {
     char base[XEN_PATH_MAX];
     char path[2 * XEN_PATH_MAX];
@@ -111,6 +114,50 @@ static int look_at_guest(struct fsif_listener *l, uint32_t domid)
         fsi_xen_set_put(&l->dirty, domid, 0);
     free(names);
     return ret;
+}
+
+struct looking {
+    struct fsif_listener *l;
+    int ret; /* as take_request() */
+};
+
+static int take_device(struct fsif_listener *l, const struct xen_place *device)
+{
+    struct xen_place place = *device;
+    int ret = fsi_xen_take_device(l->xs, &place);
+
+    if (ret == -FSIF_ECANCELED)
+        return 0;
+    return ret ? fsi_xen_connection_refuse(l, &place, ret) : hand_over(l, &place);
+}
+
+/* A device without a session: somebody asks, or its states are left of something. */
+static void look_at_device(struct xs_handle *xs, const struct xen_place *p, void *arg)
+{
+    struct looking *look = arg;
+    uint32_t back = fsi_xen_bus_state(xs, XBT_NULL, p->backend);
+    uint32_t front = fsi_xen_bus_state(xs, XBT_NULL, p->frontend);
+
+    if (look->ret || back == XEN_BUS_INITIALISING || fsi_xen_connection_at(look->l, p))
+        return;
+    if (back == XEN_BUS_INIT_WAIT && front == XEN_BUS_INITIALISED)
+        look->ret = take_device(look->l, p);
+    else if (back != XEN_BUS_INIT_WAIT ||
+             (front != XEN_BUS_INITIALISING && front != XEN_BUS_CLOSED && front != 0))
+        fsi_xen_reset_device(xs, p, XEN_BUS_INIT_WAIT);
+}
+
+/* Look at all that one guest may have asked. Returns as take_request(). */
+static int look_at_guest(struct fsif_listener *l, uint32_t domid)
+{
+    struct looking look = {.l = l, .ret = look_at_box(l, domid)};
+
+    if (!look.ret)
+        fsi_xen_each_device_of(l->xs, l->own_domid, domid, look_at_device, &look);
+    /* There may be others of it. */
+    if (look.ret)
+        fsi_xen_set_put(&l->dirty, domid, 1);
+    return look.ret;
 }
 
 /* Old frontends wait 100 ms for an answer, and the caller starts a worker for each peer: so some
@@ -153,12 +200,39 @@ static void on_exports(struct fsif_listener *l, const char *path)
     }
 }
 
+/* At or below backend/fsif. What we write there ourselves is no news. */
+static void on_devices(struct fsif_listener *l, const char *path)
+{
+    char base[XEN_PATH_MAX];
+    uint32_t domid;
+    uint32_t number;
+
+    fsi_xen_path(base, "/local/domain/%u/backend/fsif/", l->own_domid);
+    if (strncmp(path, base, strlen(base)) != 0) {
+        l->devices_changed = 1;
+        return;
+    }
+    path = fsi_xen_leading_number(path + strlen(base), XEN_DOMAINS - 1, &domid);
+    if (!path || *path == '\0') {
+        l->devices_changed = 1;
+        return;
+    }
+    path = fsi_xen_leading_number(path + 1, UINT32_MAX, &number);
+    if (!path || (*path != '\0' && strcmp(path, "/mode") != 0 && strcmp(path, "/name") != 0 &&
+                  strcmp(path, "/frontend-id") != 0))
+        return;
+    l->devices_changed = 1;
+    fsi_xen_connections_changed(l, domid, &number, 1);
+}
+
 static void on_watch(struct fsif_listener *l, char **event)
 {
     const char *path = event[XS_WATCH_PATH];
 
     if (strcmp(event[XS_WATCH_TOKEN], TOKEN_EXPORTS) == 0)
         on_exports(l, path);
+    else if (strcmp(event[XS_WATCH_TOKEN], TOKEN_DEVICES) == 0)
+        on_devices(l, path);
     else if (path[0] == '@')
         l->domains_changed = 1;
     else
@@ -267,6 +341,9 @@ static int start(struct fsif_listener *l)
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", l->own_domid);
     if (!xs_watch(l->xs, path, TOKEN_EXPORTS))
         return fsi_xen_error();
+    fsi_xen_path(path, "/local/domain/%u/backend/fsif", l->own_domid);
+    if (!xs_watch(l->xs, path, TOKEN_DEVICES))
+        return fsi_xen_error();
     fsi_xen_domains_start(l);
     /* Requests that were made while nobody listened. */
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests", l->own_domid);
@@ -335,7 +412,10 @@ void fsi_xen_listener_close(struct fsif_listener *l)
     fsi_xen_listener_drain(l);
     while (l->connections)
         fsi_xen_connection_forget(l, l->connections);
-    xs_close(l->xs);
+    if (l->xs) {
+        fsi_xen_devices_leave(l->xs, l->own_domid);
+        xs_close(l->xs);
+    }
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (fds[i] >= 0)
             close(fds[i]);

@@ -47,11 +47,13 @@ struct fsif_listener {
     int timer; /* runs while a connection lingers */
     int timer_runs;
     int exports_changed;    /* something was attached or detached */
+    int devices_changed;    /* a device was made */
     int domains_changed;    /* a domain came or went */
     uint32_t turn;          /* the domain after the one that was looked at last */
     struct xen_set dirty;   /* wrote requests */
     struct xen_set known;   /* domains that live */
     struct xen_set watched; /* of them, those whose device/vfs we watch */
+    struct xen_set devices; /* and those whose device/fsif */
     struct xen_set suspect; /* their device/vfs was removed: do they live? */
     struct xen_set ended;   /* to be told */
     struct connection *connections;
@@ -92,14 +94,22 @@ int fsi_xen_add_fd(struct fsif_listener *l, int fd, struct connection *c);
 /**
  * fsi_xen_connection_new - a connection for a request that was taken
  *
- * @worker: receives the worker's end of its socket
+ * @worker: receives the worker's end of its socket; NULL: there is no memory for the peer
  *
  * Return: 0; a negative FSIF_E*, and the session's nodes are withdrawn
  */
 int fsi_xen_connection_new(struct fsif_listener *l, const struct xen_place *place, int *worker);
 
-/** fsi_xen_connections_changed - @import NULL: all of @domid; else the one at that number */
-void fsi_xen_connections_changed(struct fsif_listener *l, uint32_t domid, const uint32_t *import);
+/** fsi_xen_connection_refuse - one without a worker, until its frontend has read @error */
+int fsi_xen_connection_refuse(struct fsif_listener *l, const struct xen_place *place, int error);
+
+/** fsi_xen_connections_changed - @import NULL: all of @domid; else the one at that number, of a
+ * device or not */
+void fsi_xen_connections_changed(struct fsif_listener *l, uint32_t domid, const uint32_t *import,
+                                 int is_device);
+
+/** fsi_xen_connection_at - whether the device has one. Return: 1 or 0 */
+int fsi_xen_connection_at(const struct fsif_listener *l, const struct xen_place *device);
 
 /** fsi_xen_connections_exported - what says that @number is attached may have changed */
 void fsi_xen_connections_exported(struct fsif_listener *l, uint32_t number);

@@ -41,6 +41,8 @@ int fsi_xen_peer_credentials(struct fsif_peer *p, struct fsif_credentials *out)
     return 0;
 }
 
+_Static_assert(sizeof(struct xen_request) <= FSIF_EXPORT_BLOB, "a request is the blob");
+
 int fsi_xen_peer_export(struct fsif_peer *p, int *fds, size_t *nfds, void *blob, size_t *len)
 {
     if (*nfds < 1 || *len < sizeof(p->request))

@@ -40,7 +40,8 @@ int fsi_xen_add_bell(struct fsif_session *s, uint32_t port)
     if (s->queues == FSIF_QUEUES_MAX)
         return -FSIF_EINVAL;
     b = &s->bells[s->queues];
-    b->evtchn = xenevtchn_open(NULL, 0);
+    if (!b->evtchn)
+        b->evtchn = xenevtchn_open(NULL, 0);
     if (!b->evtchn)
         return fsi_xen_error();
     if (s->role == XEN_BACKEND) {
@@ -49,18 +50,21 @@ int fsi_xen_add_bell(struct fsif_session *s, uint32_t port)
         b->port = xenevtchn_bind_unbound_port(b->evtchn, s->domid);
         ret = fsi_xen_error();
     }
-    if (b->port < 0) {
-        xenevtchn_close(b->evtchn);
+    if (b->port < 0)
         return ret;
-    }
     s->queues++;
     return 0;
 }
 
 void fsi_xen_keep_bells(struct fsif_session *s, uint32_t queues)
 {
-    while (s->queues > queues)
-        xenevtchn_close(s->bells[--s->queues].evtchn);
+    for (uint32_t q = queues; q < FSIF_QUEUES_MAX; q++) {
+        if (s->bells[q].evtchn)
+            xenevtchn_close(s->bells[q].evtchn);
+        s->bells[q].evtchn = NULL;
+    }
+    if (s->queues > queues)
+        s->queues = queues;
 }
 
 int fsi_xen_notify(struct fsif_session *s, uint32_t queue)
@@ -153,6 +157,8 @@ static int frontend_gone(struct fsif_session *s)
     }
     if (!changed || !s->running)
         return 0;
+    if (s->is_device)
+        return fsi_xen_bus_state(s->xs, XBT_NULL, s->backend) != XEN_BUS_CONNECTED;
     fsi_xen_path(path, "%s/state", s->backend);
     return !fsi_xen_is(s->xs, XBT_NULL, path, "ready");
 }
@@ -172,7 +178,10 @@ int fsi_xen_peer_state(struct fsif_session *s)
 /* The nodes go first, so that the other side does not look for what is being taken away. */
 static void close_frontend(struct fsif_session *s)
 {
-    fsi_xen_unask(s);
+    if (s->is_device)
+        fsi_xen_release(s);
+    else
+        fsi_xen_unask(s);
     if (s->mem)
         xengntshr_unshare(s->shr, s->mem, s->npages);
     if (s->canary)

@@ -116,6 +116,16 @@ static int make_box(struct xs_handle *xs, uint32_t own_domid, int open_requests)
     return make(xs, own_domid, "/exports/requests", open_requests ? open : XS_PERM_NONE, 1);
 }
 
+/* The same of a device. One that waits for an answer waits for ours. */
+static void end_session(struct xs_handle *xs, const struct xen_place *p, void *arg)
+{
+    uint32_t state = fsi_xen_bus_state(xs, XBT_NULL, p->backend);
+
+    (void)arg;
+    if (state != XEN_BUS_INITIALISING && state != XEN_BUS_INIT_WAIT)
+        fsi_xen_reset_device(xs, p, XEN_BUS_INITIALISING);
+}
+
 int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid, int open_requests)
 {
     char path[XEN_PATH_MAX];
@@ -134,7 +144,20 @@ int fsi_xen_prepare(struct xs_handle *xs, uint32_t own_domid, int open_requests)
         fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, remove_box, NULL);
     fsi_xen_path(path, "/local/domain/%u/backend/vfs", own_domid);
     fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, remove_session, NULL);
+    fsi_xen_each_device(xs, own_domid, end_session, NULL);
     return 0;
+}
+
+static void leave(struct xs_handle *xs, const struct xen_place *p, void *arg)
+{
+    (void)arg;
+    if (fsi_xen_bus_state(xs, XBT_NULL, p->backend) == XEN_BUS_INIT_WAIT)
+        (void)fsi_xen_publish_bus_state(xs, p, XEN_BUS_INITIALISING);
+}
+
+void fsi_xen_devices_leave(struct xs_handle *xs, uint32_t own_domid)
+{
+    fsi_xen_each_device(xs, own_domid, leave, NULL);
 }
 
 static void open_guest(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
@@ -191,6 +214,15 @@ static void sweep_export(struct xs_handle *xs, uint32_t own_domid, uint32_t numb
     fsi_xen_remove(xs, XBT_NULL, path);
 }
 
+static void sweep_devices(struct xs_handle *xs, uint32_t own_domid, uint32_t domid, void *arg)
+{
+    char path[XEN_PATH_MAX];
+
+    fsi_xen_path(path, "/local/domain/%u/backend/fsif/%u", own_domid, domid);
+    if (is_swept(xs, arg, domid))
+        fsi_xen_remove(xs, XBT_NULL, path);
+}
+
 static void sweep(struct xs_handle *xs, uint32_t own_domid, struct sweeping *s)
 {
     char path[XEN_PATH_MAX];
@@ -199,6 +231,8 @@ static void sweep(struct xs_handle *xs, uint32_t own_domid, struct sweeping *s)
     fsi_xen_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_requests, s);
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports", own_domid);
     fsi_xen_each_number(xs, own_domid, path, UINT32_MAX, sweep_export, s);
+    fsi_xen_path(path, "/local/domain/%u/backend/fsif", own_domid);
+    fsi_xen_each_number(xs, own_domid, path, XEN_DOMAINS - 1, sweep_devices, s);
 }
 
 void fsi_xen_sweep(struct xs_handle *xs, uint32_t own_domid)

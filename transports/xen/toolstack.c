@@ -349,7 +349,9 @@ static int attach_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
         ret = write_mode(xs, t, a);
     if (!ret)
         ret = make_requests(xs, t, a);
-    return ret ? ret : make_device(xs, t, a);
+    if (!ret)
+        ret = make_device(xs, t, a);
+    return ret ? ret : fsi_xen_attach_devices(xs, t, a);
 }
 
 int fsi_xen_attach(struct fsif_toolstack *t, struct fsif_attachment *a)
@@ -381,6 +383,8 @@ static int detach_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
         return ret ? ret : -FSIF_ENOENT;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/%u", a->backend, a->number);
     ret = fsi_xen_remove(xs, t, path);
+    if (!ret)
+        ret = fsi_xen_detach_devices(xs, t, a);
     if (ret || place.others)
         return ret;
     fsi_xen_path(path, "/local/domain/%u/backend/vfs/exports/requests/%u", a->backend, a->domid);

@@ -2,7 +2,8 @@
 #include "internal.h"
 
 /* There is no peer_answer: the worker's answer goes to the supervisor's part over the socket that
- * peer_export handed over, and no lend: pages of a dialect-1 frontend are copied, not mapped. */
+ * peer_export handed over, and no lend: pages of dialects 1 and 2 are copied, those of dialect 3
+ * lie in the area that is mapped once. */
 const struct fsif_transport fsif_transport_xen = {
     .size = sizeof(struct fsif_transport),
     .abi = FSIF_TRANSPORT_ABI,
