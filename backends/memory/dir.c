@@ -2,70 +2,22 @@
 
 /*
  * Directories: a hash table for finding a name, and an array in the order in which the names were
- * made for listing them. The hash is SipHash-2-4 with a key of the store's own, so a guest cannot
- * choose names that collide.
+ * made for listing them.
  *
  * An entry's cookie is its number in that order, never used again in its directory. A listing goes
  * on behind a cookie, which is found by halving, whether the entry is still there or not. A name
- * that is renamed over keeps its entry. The array is packed when half of it is empty.
+ * that is renamed over keeps its entry. The array is packed when half of it is empty, so adding,
+ * removing and listing an entry each take constant time, over many.
+ *
+ * Everything here has the tree to itself, but for finding.
  */
 
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include "internal.h"
 
-enum { FIRST_BUCKETS = 8, DOT = 1, DOT_DOT = 2 };
-
-static uint64_t rotate(uint64_t x, int by)
-{
-    return x << by | x >> (64 - by);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-static void sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_round(v);
-    sip_round(v);
-    v[0] ^= word;
-}
-
-static uint64_t hash_name(const uint64_t seed[2], const char *name, size_t len)
-{
-    uint64_t v[4] = {
-        seed[0] ^ UINT64_C(0x736f6d6570736575),
-        seed[1] ^ UINT64_C(0x646f72616e646f6d),
-        seed[0] ^ UINT64_C(0x6c7967656e657261),
-        seed[1] ^ UINT64_C(0x7465646279746573),
-    };
-    uint64_t word = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        word |= (uint64_t)(unsigned char)name[i] << (8 * (i % 8));
-        if (i % 8 == 7) {
-            sip_word(v, word);
-            word = 0;
-        }
-    }
-    sip_word(v, word | (uint64_t)len << 56);
-    v[2] ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
+enum { FIRST = 8 };
 
 struct memory_entry *fsi_memory_find(const struct fsif_store *st, const struct memory_node *dir,
                                      const char *name, size_t len)
@@ -74,9 +26,9 @@ struct memory_entry *fsi_memory_find(const struct fsif_store *st, const struct m
     struct memory_entry *e = NULL;
     uint64_t hash;
 
-    if (d->nbuckets == 0)
+    if (d->count == 0)
         return NULL;
-    hash = hash_name(st->seed, name, len);
+    hash = fsi_memory_hash(st->seed, name, len);
     for (e = d->buckets[hash & (d->nbuckets - 1)]; e != NULL; e = e->chain)
         if (e->hash == hash && e->len == len && memcmp(e->name, name, len) == 0)
             break;
@@ -86,7 +38,7 @@ struct memory_entry *fsi_memory_find(const struct fsif_store *st, const struct m
 /* Keep as many buckets as entries, at least. */
 static int more_buckets(struct memory_dir *d)
 {
-    uint32_t n = d->nbuckets == 0 ? FIRST_BUCKETS : d->nbuckets * 2;
+    uint32_t n = d->nbuckets == 0 ? FIRST : d->nbuckets * 2;
     struct memory_entry **buckets;
 
     if (d->count < d->nbuckets)
@@ -121,11 +73,11 @@ static void pack(struct memory_dir *d)
     d->used = to;
 }
 
-/* There is room for one more. */
+/* Make room for one more. */
 static int more_order(struct memory_dir *d)
 {
-    uint32_t room = d->room == 0 ? FIRST_BUCKETS : d->room * 2;
-    struct memory_place_in_order *order;
+    uint32_t room = d->room == 0 ? FIRST : d->room * 2;
+    struct memory_rank *order;
 
     if (d->used < d->room)
         return 0;
@@ -141,46 +93,127 @@ static int more_order(struct memory_dir *d)
     return 0;
 }
 
-/* Give @node, which has no name, one that is free in @dir. */
-int fsi_memory_link(struct fsif_store *st, struct memory_node *dir, const char *name, size_t len,
-                    struct memory_node *node)
+/* The number of links, after names or directories beneath were added or went. */
+static void count_links(struct memory_node *node)
 {
-    struct memory_dir *d = &dir->u.dir;
+    pthread_rwlock_wrlock(&node->lock);
+    if (node->type != FSIF_S_IFDIR)
+        node->nlink = node->named;
+    else
+        node->nlink = node->named > 0 ? 2 + node->u.dir.subdirs : 0;
+    fsi_memory_touched(node);
+    pthread_rwlock_unlock(&node->lock);
+}
+
+/* The names in @dir have changed. */
+static void directory_changed(struct memory_node *dir)
+{
+    pthread_rwlock_wrlock(&dir->lock);
+    dir->nlink = dir->named > 0 ? 2 + dir->u.dir.subdirs : 0;
+    fsi_memory_changed(dir);
+    pthread_rwlock_unlock(&dir->lock);
+}
+
+static void attach(struct fsif_store *st, struct memory_entry *e, struct memory_node *node)
+{
+    e->node = node;
+    e->sibling = node->names;
+    node->names = e;
+    node->linkable = 0;
+    pthread_mutex_lock(&st->life);
+    node->named++;
+    pthread_mutex_unlock(&st->life);
+    if (node->type == FSIF_S_IFDIR)
+        e->dir->u.dir.subdirs++;
+    count_links(node);
+    directory_changed(e->dir);
+}
+
+/* The node's last name may go: the caller holds it. */
+static void detach(struct fsif_store *st, struct memory_entry *e)
+{
+    struct memory_node *node = e->node;
+    struct memory_entry **at = &node->names;
+
+    while (*at != e)
+        at = &(*at)->sibling;
+    *at = e->sibling;
+    pthread_mutex_lock(&st->life);
+    node->named--;
+    pthread_mutex_unlock(&st->life);
+    if (node->type == FSIF_S_IFDIR)
+        e->dir->u.dir.subdirs--;
+    count_links(node);
+    directory_changed(e->dir);
+}
+
+static int count_name(struct fsif_store *st)
+{
+    int err = 0;
+
+    pthread_mutex_lock(&st->life);
+    if (st->names >= st->max_nodes)
+        err = -FSIF_ENOSPC;
+    else
+        st->names++;
+    pthread_mutex_unlock(&st->life);
+    return err;
+}
+
+static void discount_name(struct fsif_store *st)
+{
+    pthread_mutex_lock(&st->life);
+    st->names--;
+    pthread_mutex_unlock(&st->life);
+}
+
+static struct memory_entry *make_entry(struct fsif_store *st, const struct memory_place *at)
+{
+    struct memory_entry *e = malloc(sizeof(*e) + at->len + 1);
+
+    if (e == NULL)
+        return NULL;
+    memcpy(e->name, at->name, at->len);
+    e->name[at->len] = '\0';
+    e->len = at->len;
+    e->hash = fsi_memory_hash(st->seed, at->name, at->len);
+    e->dir = at->dir;
+    return e;
+}
+
+/* Give @node, which the caller holds, a name that is free. */
+int fsi_memory_link(struct fsif_store *st, const struct memory_place *at, struct memory_node *node)
+{
+    struct memory_dir *d = &at->dir->u.dir;
     struct memory_entry *e;
     int err = more_buckets(d);
 
     if (err == 0)
         err = more_order(d);
+    if (err == 0)
+        err = count_name(st);
     if (err != 0)
         return err;
-    e = malloc(sizeof(*e) + len + 1);
-    if (e == NULL)
+    e = make_entry(st, at);
+    if (e == NULL) {
+        discount_name(st);
         return -FSIF_ENOMEM;
-    memcpy(e->name, name, len);
-    e->name[len] = '\0';
-    e->len = (uint32_t)len;
-    e->hash = hash_name(st->seed, name, len);
-    e->node = node;
+    }
     e->chain = d->buckets[e->hash & (d->nbuckets - 1)];
     d->buckets[e->hash & (d->nbuckets - 1)] = e;
-    if (d->cookie < DOT_DOT)
-        d->cookie = DOT_DOT;
+    if (d->cookie < MEMORY_COOKIE_DOT_DOT)
+        d->cookie = MEMORY_COOKIE_DOT_DOT;
     e->place = d->used++;
-    d->order[e->place] = (struct memory_place_in_order){++d->cookie, e};
+    d->order[e->place] = (struct memory_rank){++d->cookie, e};
     d->count++;
-    node->linked = 1;
-    if (node->directory) {
-        node->u.dir.parent = dir;
-        d->subdirs++;
-    }
-    fsi_memory_changed(dir);
+    attach(st, e, node);
     return 0;
 }
 
-/* Take a name away. Its node has none then; the caller gives it another or lets it go. */
-void fsi_memory_unlink(struct memory_node *dir, struct memory_entry *entry)
+/* Take a name away. The caller holds the node. */
+void fsi_memory_unlink(struct fsif_store *st, struct memory_entry *entry)
 {
-    struct memory_dir *d = &dir->u.dir;
+    struct memory_dir *d = &entry->dir->u.dir;
     struct memory_entry **at = &d->buckets[entry->hash & (d->nbuckets - 1)];
 
     while (*at != entry)
@@ -188,107 +221,24 @@ void fsi_memory_unlink(struct memory_node *dir, struct memory_entry *entry)
     *at = entry->chain;
     d->order[entry->place].entry = NULL;
     d->count--;
-    entry->node->linked = 0;
-    if (entry->node->directory) {
-        entry->node->u.dir.parent = NULL;
-        d->subdirs--;
-    }
+    discount_name(st);
+    detach(st, entry);
     free(entry);
-    fsi_memory_changed(dir);
 }
 
-/* One component further. Returns 0 and @at, now the node of that name. */
-static int step(const struct fsif_store *st, struct memory_node **at, const char *name, size_t len)
+/* A name that stays names another node from now on. The caller holds both. */
+void fsi_memory_relink(struct fsif_store *st, struct memory_entry *entry, struct memory_node *node)
 {
-    const struct memory_entry *e;
-
-    if (!(*at)->directory)
-        return -FSIF_ENOTDIR;
-    if (len > FSIF_NAME_MAX)
-        return -FSIF_ENAMETOOLONG;
-    e = fsi_memory_find(st, *at, name, len);
-    if (e == NULL)
-        return -FSIF_ENOENT;
-    *at = e->node;
-    return 0;
+    detach(st, entry);
+    attach(st, entry, node);
 }
 
-/* The node of an open file, or the root. */
-static int start(struct fsif_store *st, uint64_t base, struct memory_node **out)
+void fsi_memory_exchange(struct fsif_store *st, struct memory_entry *a, struct memory_entry *b)
 {
-    const struct memory_file *file;
+    struct memory_node *node = a->node;
 
-    *out = st->root;
-    if (base == FSIF_STORE_ROOT)
-        return 0;
-    file = fsi_memory_file(st, base);
-    if (file == NULL)
-        return -FSIF_EBADF;
-    *out = file->node;
-    return 0;
-}
-
-/* Find where the last component of @path is, or could be. */
-int fsi_memory_place(struct fsif_store *st, uint64_t base, const char *path,
-                     struct memory_place *out)
-{
-    struct memory_node *at;
-    int err = start(st, base, &at);
-
-    memset(out, 0, sizeof(*out));
-    if (err != 0)
-        return err;
-    if (path[0] == '\0')
-        return -FSIF_ENOENT;
-    if (!at->directory)
-        return -FSIF_ENOTDIR;
-    if (path[0] == '.' && path[1] == '\0') {
-        out->dir = at;
-        return 0;
-    }
-    for (;;) {
-        size_t len = strcspn(path, "/");
-        int slash = path[len] == '/';
-
-        if (!slash || path[len + 1] == '\0') {
-            if (!at->directory)
-                return -FSIF_ENOTDIR;
-            if (len > FSIF_NAME_MAX)
-                return -FSIF_ENAMETOOLONG;
-            out->dir = at;
-            out->name = path;
-            out->len = (uint32_t)len;
-            out->slash = (uint32_t)slash;
-            out->entry = fsi_memory_find(st, at, path, len);
-            return out->entry == NULL && !at->linked ? -FSIF_ENOENT : 0;
-        }
-        err = step(st, &at, path, len);
-        if (err != 0)
-            return err;
-        path += len + 1;
-    }
-}
-
-/* Find what is there. */
-int fsi_memory_lookup(struct fsif_store *st, uint64_t base, const char *path,
-                      struct memory_node **out)
-{
-    struct memory_place at;
-    int err;
-
-    if (path[0] == '\0')
-        return start(st, base, out);
-    err = fsi_memory_place(st, base, path, &at);
-    if (err != 0)
-        return err;
-    if (at.len == 0) {
-        *out = at.dir;
-        return 0;
-    }
-    if (at.entry == NULL)
-        return -FSIF_ENOENT;
-    if (at.slash && !at.entry->node->directory)
-        return -FSIF_ENOTDIR;
-    *out = at.entry->node;
-    return 0;
+    detach(st, a);
+    attach(st, a, b->node);
+    detach(st, b);
+    attach(st, b, node);
 }

@@ -2,10 +2,28 @@
 #ifndef FSI_MEMORY_INTERNAL_H
 #define FSI_MEMORY_INTERNAL_H
 
-/* What the files of the memory store share. Every function here is called with the store's lock
- * held. */
+/*
+ * What the files of the memory store share.
+ *
+ * Locks, in the order in which they are taken; nobody holds two of one kind:
+ *
+ *   st->tree      the names: entries, what they name, which names a node has. Looking up reads it,
+ *                 changing a name writes it.
+ *   node->lock    what a node is: attributes, data, extended attributes. So files are read side by
+ *                 side, and one file by many.
+ *   st->life      which nodes and open files there are, and what holds them
+ *   st->locking   the locks that open files have
+ *   st->watching  watches and what they have seen
+ *
+ * The last three are never held while another is taken. The number of links of a node is changed
+ * with both tree and node->lock held for writing, so either is enough to read it.
+ *
+ * A node lives as long as it has a name or somebody holds it: an open file, a watch, or a call that
+ * works on it. Calls on paths hold the node and let the tree go.
+ */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <fsif/error.h>
@@ -24,6 +42,18 @@
 #define MEMORY_FILE_MAX (UINT64_C(1) << 48)
 
 #define MEMORY_FILES 65536u
+#define MEMORY_FILES_CHUNK 64u
+#define MEMORY_LINKS_MAX 65000u
+#define MEMORY_FOLLOW_MAX 40u
+#define MEMORY_VALUE_MAX 65536u /* of an extended attribute, and of a list of their names */
+#define MEMORY_LOCKS 65536u     /* ranges that are held, of all files */
+#define MEMORY_FILE_LOCKS 4096u /* of one, as each lock looks at all of them */
+#define MEMORY_WATCHES 1024u
+#define MEMORY_CHANGES 1024u
+
+/* Cookies of a listing; those of entries come behind them. */
+#define MEMORY_COOKIE_DOT 1u
+#define MEMORY_COOKIE_DOT_DOT 2u
 
 struct memory_node;
 
@@ -34,7 +64,9 @@ struct memory_time {
 
 /* A name in a directory. */
 struct memory_entry {
-    struct memory_entry *chain; /* of the same hash bucket */
+    struct memory_entry *chain;   /* of the same hash bucket */
+    struct memory_entry *sibling; /* another name of the same node */
+    struct memory_node *dir;
     struct memory_node *node;
     uint64_t hash;
     uint32_t place; /* in the order */
@@ -43,15 +75,14 @@ struct memory_entry {
 };
 
 /* Where an entry stands in the order in which its directory's entries were made. */
-struct memory_place_in_order {
+struct memory_rank {
     uint64_t cookie;            /* grows along the order */
     struct memory_entry *entry; /* NULL: it went */
 };
 
 struct memory_dir {
-    struct memory_node *parent; /* NULL: the root, or removed */
     struct memory_entry **buckets;
-    struct memory_place_in_order *order;
+    struct memory_rank *order;
     uint64_t cookie;   /* of the newest entry */
     uint32_t nbuckets; /* a power of two; 0 before the first entry */
     uint32_t count;
@@ -72,103 +103,236 @@ struct memory_data {
     uint64_t size;
 };
 
+struct memory_text {
+    char *text; /* with a NUL */
+    uint32_t len;
+};
+
+struct memory_xattr {
+    struct memory_xattr *next;
+    uint32_t name_len;
+    uint32_t len;
+    char name[]; /* with its NUL; the value stands behind it */
+};
+
+/* What an open file has locked. */
+struct memory_held {
+    struct memory_held *next; /* of the same node */
+    const struct memory_file *owner;
+    uint64_t first, last;
+    uint32_t mode;
+};
+
 struct memory_node {
+    /* st->life */
     struct memory_node *older; /* of all nodes of the store */
     struct memory_node *newer;
-    uint32_t directory;
-    uint32_t mode;
-    uint32_t refs;   /* open files */
-    uint32_t linked; /* has a name, or is the root */
-    uint32_t uid, gid;
+    uint32_t holds;
+    uint32_t named; /* names; 1 for the root. Changed with the tree held for writing */
+    /* constant */
+    uint32_t type; /* FSIF_S_IF* */
     uint64_t ino;
-    struct memory_time atime, mtime, ctime, btime;
+    uint64_t rdev;
+    struct memory_time btime;
+    /* st->tree */
+    struct memory_entry *names;
+    uint32_t linkable; /* FSIF_O_TMPFILE, and never had a name */
+    /* lock */
+    pthread_rwlock_t lock;
+    uint32_t mode, uid, gid, nlink;
+    struct memory_time atime, mtime, ctime;
+    struct memory_xattr *xattrs;
+    /* st->locking: ranges, and the whole file */
+    struct memory_held *held[2];
+    /* st->watching */
+    struct memory_watch *watches;
     union {
-        struct memory_dir dir;
-        struct memory_data data;
+        struct memory_dir dir;   /* st->tree */
+        struct memory_data data; /* lock */
+        struct memory_text link; /* constant */
     } u;
 };
 
 /* An open file; free ones are chained by next. */
 struct memory_file {
-    struct memory_node *node;
+    struct memory_node *node; /* NULL: free */
     uint32_t generation;
     uint32_t flags; /* FSIF_O_* */
     uint32_t next;
-    uint64_t until; /* a listing gives nothing that was made after it began */
+    _Atomic uint64_t until; /* a listing gives nothing that was made after it began */
+};
+
+struct memory_watch {
+    struct memory_node *node;  /* NULL: free */
+    struct memory_watch *next; /* of the same node */
+    uint32_t what;
+    uint32_t lost;
+};
+
+struct memory_changes {
+    struct memory_watch *watches;      /* MEMORY_WATCHES; NULL before the first */
+    struct fsif_store_change *changes; /* MEMORY_CHANGES, a ring */
+    uint32_t first, count;
+    uint32_t lost; /* watches that lost some */
+    int fd;
 };
 
 struct fsif_store {
-    pthread_mutex_t lock;
-    uint32_t read_only, setid;
+    pthread_rwlock_t tree;
+    pthread_mutex_t life, locking, watching;
+    /* constant */
+    uint32_t read_only, setid, special;
     uint32_t uid, gid;
-    uint32_t max_nodes, nodes;
-    uint64_t max_bytes, bytes; /* blocks in use, data and pointers alike */
+    uint32_t max_nodes;
+    uint64_t max_bytes;
     uint64_t seed[2];
     struct memory_node *root;
+    /* life */
     struct memory_node *newest;
-    struct memory_file *files;
+    uint32_t nodes;
+    uint32_t names;
+    uint64_t ino; /* of the newest node */
+    struct memory_file *files[MEMORY_FILES / MEMORY_FILES_CHUNK];
     uint32_t nfiles, free_file; /* free_file: index, nfiles if none */
-    uint64_t ino;               /* of the newest node */
+    /* locking */
+    uint32_t nlocks;
+    /* watching */
+    struct memory_changes seen;
+
+    _Atomic uint64_t bytes;   /* see fsi_memory_charge */
+    _Atomic uint32_t watched; /* watches that there are */
 };
 
-/* Where the last component of a path is. */
+/* What a walk does with a symbolic link at the end of a path. */
+enum memory_last {
+    MEMORY_LAST_STAY,     /* nothing */
+    MEMORY_LAST_NOFOLLOW, /* nothing, unless a slash stands behind it */
+    MEMORY_LAST_FOLLOW,
+    MEMORY_LAST_CREATE, /* follow it, unless a slash stands behind it */
+};
+
+/* Where the last component of a path is. Good while the tree is held. */
 struct memory_place {
+    struct memory_node *self; /* not NULL: the path ends here, with no name to work on */
     struct memory_node *dir;
     struct memory_entry *entry; /* NULL: no such name */
     const char *name;
-    uint32_t len; /* 0: the path is the base itself */
-    uint32_t slash;
+    uint32_t len;
+    uint32_t slash;     /* behind the name */
+    uint32_t directory; /* a slash on the way says that it must be one */
 };
 
 /* node.c */
-struct memory_node *fsi_memory_node(struct fsif_store *st, int directory, uint32_t mode);
-void fsi_memory_unref(struct fsif_store *st, struct memory_node *node);
-void fsi_memory_free_node(struct fsif_store *st, struct memory_node *node);
-void fsi_memory_changed(struct memory_node *node);
-void fsi_memory_touched(struct memory_node *node);
-void fsi_memory_attr(const struct memory_node *node, struct fsif_attr *out);
+int fsi_memory_charge(struct fsif_store *st, uint64_t bytes);
+void fsi_memory_refund(struct fsif_store *st, uint64_t bytes);
+struct memory_time fsi_memory_now(void);
+int fsi_memory_init_lock(pthread_rwlock_t *lock);
+void fsi_memory_changed(struct memory_node *node); /* lock held */
+void fsi_memory_touched(struct memory_node *node); /* lock held */
 uint32_t fsi_memory_mode(const struct fsif_store *st, uint32_t mode);
-int fsi_memory_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                    struct fsif_attr *out);
-int fsi_memory_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                       const struct fsif_setattr *set);
+struct memory_node *fsi_memory_node(struct fsif_store *st, uint32_t type, uint32_t mode);
+void fsi_memory_hold(struct fsif_store *st, struct memory_node *node);
+void fsi_memory_put(struct fsif_store *st, struct memory_node *node);
+void fsi_memory_free_all(struct fsif_store *st);
 
-/* dir.c */
+/* hash.c */
+uint64_t fsi_memory_hash(const uint64_t seed[2], const char *name, size_t len);
+
+/* dir.c; the tree is held, for writing but for find */
 struct memory_entry *fsi_memory_find(const struct fsif_store *st, const struct memory_node *dir,
                                      const char *name, size_t len);
-int fsi_memory_link(struct fsif_store *st, struct memory_node *dir, const char *name, size_t len,
-                    struct memory_node *node);
-void fsi_memory_unlink(struct memory_node *dir, struct memory_entry *entry);
-int fsi_memory_place(struct fsif_store *st, uint64_t base, const char *path,
-                     struct memory_place *out);
-int fsi_memory_lookup(struct fsif_store *st, uint64_t base, const char *path,
-                      struct memory_node **out);
+int fsi_memory_link(struct fsif_store *st, const struct memory_place *at, struct memory_node *node);
+void fsi_memory_unlink(struct fsif_store *st, struct memory_entry *entry);
+void fsi_memory_relink(struct fsif_store *st, struct memory_entry *entry, struct memory_node *node);
+void fsi_memory_exchange(struct fsif_store *st, struct memory_entry *a, struct memory_entry *b);
 
-/* list.c */
-int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
-                       fsif_store_entry_fn *fn, void *arg);
+/* walk.c */
+struct memory_node *fsi_memory_parent(const struct memory_node *dir);
+int fsi_memory_start(struct fsif_store *st, uint64_t base, struct memory_node **out);
+int fsi_memory_walk(struct fsif_store *st, uint64_t base, const char *path, enum memory_last last,
+                    struct memory_place *out);
+int fsi_memory_end(const struct memory_place *at, struct memory_node **out);
+int fsi_memory_get(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                   struct memory_node **out);
 
-/* data.c */
+/* data.c; the node's lock is held */
 int64_t fsi_memory_data_read(const struct memory_data *d, void *buf, uint32_t len, uint64_t off);
 int64_t fsi_memory_data_write(struct fsif_store *st, struct memory_data *d, const void *buf,
                               uint32_t len, uint64_t off);
 int fsi_memory_data_resize(struct fsif_store *st, struct memory_data *d, uint64_t size);
+void fsi_memory_data_zero(struct fsif_store *st, struct memory_data *d, uint64_t from, uint64_t to);
+void fsi_memory_data_blank(struct memory_data *d, uint64_t from, uint64_t to);
+int fsi_memory_data_fill(struct fsif_store *st, struct memory_data *d, uint64_t from, uint64_t to);
+uint64_t fsi_memory_data_next(const struct memory_data *d, uint64_t from, int hole);
 
-/* names.c */
-int fsi_memory_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags);
-int fsi_memory_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
-                      const char *path2, uint32_t flags);
-int fsi_memory_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode);
-
-/* file.c */
-struct memory_file *fsi_memory_file(struct fsif_store *st, uint64_t file);
+/* open.c */
+struct memory_file *fsi_memory_file(const struct fsif_store *st, uint64_t file);
 int fsi_memory_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                     uint32_t mode, uint64_t *file, struct fsif_attr *attr);
 int fsi_memory_close(struct fsif_store *st, uint64_t file);
+
+/* attr.c */
+void fsi_memory_attr(struct memory_node *node, struct fsif_attr *out);
+int fsi_memory_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                    struct fsif_attr *out);
+int fsi_memory_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                       const struct fsif_setattr *set);
+int fsi_memory_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                       struct fsif_statvfs *out);
+
+/* io.c */
 int64_t fsi_memory_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t len,
                         uint64_t off);
 int64_t fsi_memory_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
                          uint64_t off, uint32_t flags);
 int fsi_memory_sync(struct fsif_store *st, uint64_t file, uint32_t flags);
+int fsi_memory_allocate(struct fsif_store *st, uint64_t file, uint32_t flags, uint64_t off,
+                        uint64_t len);
+int64_t fsi_memory_seek(struct fsif_store *st, uint64_t file, uint64_t off, uint32_t flags);
+int64_t fsi_memory_copy_range(struct fsif_store *st, uint64_t file, uint64_t off, uint64_t file2,
+                              uint64_t off2, uint64_t len);
+
+/* names.c */
+int fsi_memory_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags);
+int fsi_memory_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                      const char *path2, uint32_t flags);
+
+/* make.c */
+int fsi_memory_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode);
+int fsi_memory_mknod(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode,
+                     uint64_t rdev);
+int fsi_memory_hardlink(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                        const char *path2, uint32_t flags);
+int fsi_memory_symlink(struct fsif_store *st, const char *target, uint64_t base, const char *path);
+int64_t fsi_memory_readlink(struct fsif_store *st, uint64_t base, const char *path, void *buf,
+                            uint32_t len);
+
+/* list.c */
+int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
+                       fsif_store_entry_fn *fn, void *arg);
+
+/* xattr.c */
+int64_t fsi_memory_getxattr(struct fsif_store *st, uint64_t base, const char *path,
+                            const char *name, uint32_t flags, void *buf, uint32_t len);
+int fsi_memory_setxattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+                        uint32_t flags, const void *buf, uint32_t len);
+int64_t fsi_memory_listxattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                             void *buf, uint32_t len);
+int fsi_memory_removexattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+                           uint32_t flags);
+void fsi_memory_free_xattrs(struct fsif_store *st, struct memory_node *node);
+
+/* lock.c */
+int fsi_memory_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct fsif_lock *lock);
+void fsi_memory_unlock_all(struct fsif_store *st, const struct memory_file *file);
+
+/* watch.c */
+int fsi_memory_watch(struct fsif_store *st, uint64_t dir, uint32_t what, uint32_t *watch);
+int fsi_memory_unwatch(struct fsif_store *st, uint32_t watch);
+int fsi_memory_watch_fd(struct fsif_store *st);
+int fsi_memory_watch_next(struct fsif_store *st, struct fsif_store_change *out);
+void fsi_memory_tell(struct fsif_store *st, struct memory_node *dir, uint32_t what,
+                     const char *name, size_t len);
+void fsi_memory_tell_of(struct fsif_store *st, struct memory_node *node, uint32_t what);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Listings: what is given is copied out in batches, so that the caller may ask for more about it
- * while the lock is free. */
+ * while the tree is free. */
 
+#define _GNU_SOURCE
 #include <string.h>
 #include "internal.h"
 
-enum { DOT = 1, DOT_DOT = 2, BATCH = 32 };
+enum { BATCH = 32 };
 
 struct batch {
     uint32_t n;
@@ -23,7 +24,7 @@ static void add(struct batch *b, const char *name, size_t len, const struct memo
     *e = (struct fsif_store_entry){
         .name = b->name[b->n],
         .name_len = (uint32_t)len,
-        .type = node->directory ? FSIF_S_IFDIR : FSIF_S_IFREG,
+        .type = node->type,
         .ino = node->ino,
         .cookie = cookie,
     };
@@ -48,12 +49,13 @@ static uint32_t find(const struct memory_dir *d, uint64_t cookie)
 static void fill(struct batch *b, const struct memory_node *node, uint64_t cookie, uint64_t until)
 {
     const struct memory_dir *d = &node->u.dir;
+    const struct memory_node *parent = fsi_memory_parent(node);
 
     b->n = 0;
-    if (cookie < DOT)
-        add(b, ".", 1, node, DOT);
-    if (cookie < DOT_DOT)
-        add(b, "..", 2, d->parent != NULL ? d->parent : node, DOT_DOT);
+    if (cookie < MEMORY_COOKIE_DOT)
+        add(b, ".", 1, node, MEMORY_COOKIE_DOT);
+    if (cookie < MEMORY_COOKIE_DOT_DOT)
+        add(b, "..", 2, parent != NULL ? parent : node, MEMORY_COOKIE_DOT_DOT);
     for (uint32_t i = find(d, cookie); i < d->used && b->n < BATCH; i++) {
         const struct memory_entry *e = d->order[i].entry;
         if (d->order[i].cookie > until)
@@ -63,33 +65,34 @@ static void fill(struct batch *b, const struct memory_node *node, uint64_t cooki
     }
 }
 
-static int next_batch(struct fsif_store *st, uint64_t dir, uint64_t cookie, struct batch *b)
+static int next_batch(struct fsif_store *st, struct memory_file *f, uint64_t cookie,
+                      struct batch *b)
 {
-    struct memory_file *file;
     int err = 0;
 
-    pthread_mutex_lock(&st->lock);
-    file = fsi_memory_file(st, dir);
-    if (file == NULL)
-        err = -FSIF_EBADF;
-    else if (!file->node->directory)
-        err = -FSIF_ENOTDIR;
+    pthread_rwlock_rdlock(&st->tree);
+    if (f->node->named == 0)
+        err = -FSIF_ENOENT;
     else if (cookie == 0)
-        file->until = file->node->u.dir.cookie;
+        atomic_store(&f->until, f->node->u.dir.cookie);
     if (err == 0)
-        fill(b, file->node, cookie, file->until);
-    pthread_mutex_unlock(&st->lock);
+        fill(b, f->node, cookie, atomic_load(&f->until));
+    pthread_rwlock_unlock(&st->tree);
     return err;
 }
 
-/* Takes the lock itself. */
 int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
                        fsif_store_entry_fn *fn, void *arg)
 {
+    struct memory_file *f = fsi_memory_file(st, dir);
     struct batch b;
 
+    if (f == NULL || (f->flags & FSIF_O_PATH) != 0)
+        return -FSIF_EBADF;
+    if (f->node->type != FSIF_S_IFDIR)
+        return -FSIF_ENOTDIR;
     for (;;) {
-        int err = next_batch(st, dir, cookie, &b);
+        int err = next_batch(st, f, cookie, &b);
         if (err != 0 || b.n == 0)
             return err;
         for (uint32_t i = 0; i < b.n; i++)

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/*
- * The memory store: configuration, vtable and lock.
- *
- * One mutex guards everything that a store has: tree, data and open files. Each member
- * takes it for as long as it runs, so members are atomic to each other. None of them waits for
- * anything but memory; the longest hold it while they copy one request's data or free a file's
- * blocks.
- */
+/* The memory store: configuration and vtable. Its locks are explained in internal.h. */
 
 #define _GNU_SOURCE
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,11 +39,47 @@ static void fill(struct fsif_store *st, const struct fsif_store_config *config)
 
     st->read_only = config->read_only;
     st->setid = config->setid;
+    st->special = config->special;
     st->uid = mapped ? config->uid : (uint32_t)geteuid();
     st->gid = mapped ? config->gid : (uint32_t)getegid();
     st->max_bytes = config->max_bytes != 0 ? config->max_bytes : MEMORY_DEFAULT_BYTES;
     st->max_nodes = config->max_nodes != 0 ? config->max_nodes : MEMORY_DEFAULT_NODES;
     choose_seed(st->seed);
+}
+
+static int init_locks(struct fsif_store *st)
+{
+    if (fsi_memory_init_lock(&st->tree) != 0)
+        return -FSIF_ENOMEM;
+    if (pthread_mutex_init(&st->life, NULL) == 0) {
+        if (pthread_mutex_init(&st->locking, NULL) == 0) {
+            if (pthread_mutex_init(&st->watching, NULL) == 0)
+                return 0;
+            pthread_mutex_destroy(&st->locking);
+        }
+        pthread_mutex_destroy(&st->life);
+    }
+    pthread_rwlock_destroy(&st->tree);
+    return -FSIF_ENOMEM;
+}
+
+static void fini_locks(struct fsif_store *st)
+{
+    pthread_mutex_destroy(&st->watching);
+    pthread_mutex_destroy(&st->locking);
+    pthread_mutex_destroy(&st->life);
+    pthread_rwlock_destroy(&st->tree);
+}
+
+static int make_root(struct fsif_store *st)
+{
+    st->root = fsi_memory_node(st, FSIF_S_IFDIR, 0755);
+    if (st->root == NULL)
+        return -FSIF_ENOMEM;
+    st->root->holds = 0;
+    st->root->named = 1;
+    st->root->nlink = 2;
+    return 0;
 }
 
 static int create(const struct fsif_store_config *config, struct fsif_store **out)
@@ -63,13 +93,19 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
     if (st == NULL)
         return -FSIF_ENOMEM;
     fill(st, config);
-    st->root = fsi_memory_node(st, 1, 0755);
-    if (st->root == NULL || pthread_mutex_init(&st->lock, NULL) != 0) {
-        free(st->root);
-        free(st);
-        return -FSIF_ENOMEM;
+    st->seen.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    err = st->seen.fd < 0 ? -FSIF_EMFILE : init_locks(st);
+    if (err == 0) {
+        err = make_root(st);
+        if (err != 0)
+            fini_locks(st);
     }
-    st->root->linked = 1;
+    if (err != 0) {
+        if (st->seen.fd >= 0)
+            close(st->seen.fd);
+        free(st);
+        return err;
+    }
     if (config->root_fd >= 0)
         close(config->root_fd);
     *out = st;
@@ -78,152 +114,14 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
 
 static void destroy(struct fsif_store *st)
 {
-    while (st->newest != NULL)
-        fsi_memory_free_node(st, st->newest);
-    free(st->files);
-    pthread_mutex_destroy(&st->lock);
+    fsi_memory_free_all(st);
+    for (uint32_t i = 0; i < MEMORY_FILES / MEMORY_FILES_CHUNK; i++)
+        free(st->files[i]);
+    free(st->seen.watches);
+    free(st->seen.changes);
+    close(st->seen.fd);
+    fini_locks(st);
     free(st);
-}
-
-static int statvfs_of(struct fsif_store *st, uint64_t base, const char *path,
-                      struct fsif_statvfs *out)
-{
-    struct memory_node *node;
-    int err;
-
-    pthread_mutex_lock(&st->lock);
-    err = fsi_memory_lookup(st, base, path, &node);
-    if (err == 0)
-        *out = (struct fsif_statvfs){
-            .blocks = st->max_bytes / MEMORY_BLOCK,
-            .bfree = (st->max_bytes - st->bytes) / MEMORY_BLOCK,
-            .bavail = (st->max_bytes - st->bytes) / MEMORY_BLOCK,
-            .files = st->max_nodes,
-            .ffree = st->max_nodes - st->nodes,
-            .bsize = MEMORY_BLOCK,
-            .namemax = FSIF_NAME_MAX,
-        };
-    pthread_mutex_unlock(&st->lock);
-    return err;
-}
-
-static int locked_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                       uint32_t mode, uint64_t *file, struct fsif_attr *attr)
-{
-    int r;
-
-    if (st->read_only &&
-        (flags & (FSIF_O_ACCMODE | FSIF_O_CREAT | FSIF_O_TRUNC | FSIF_O_TMPFILE)) != 0)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_open(st, base, path, flags, mode, file, attr);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_close(struct fsif_store *st, uint64_t file)
-{
-    int r;
-
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_close(st, file);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int64_t locked_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t len,
-                           uint64_t off)
-{
-    int64_t r;
-
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_read(st, file, buf, len, off);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int64_t locked_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
-                            uint64_t off, uint32_t flags)
-{
-    int64_t r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_write(st, file, buf, len, off, flags);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                       struct fsif_attr *out)
-{
-    int r;
-
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_stat(st, base, path, flags, out);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                          const struct fsif_setattr *set)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_setattr(st, base, path, flags, set);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
-{
-    int r;
-
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_sync(st, file, flags);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_remove(st, base, path, flags);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
-                         const char *path2, uint32_t flags)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_rename(st, base, path, base2, path2, flags);
-    pthread_mutex_unlock(&st->lock);
-    return r;
-}
-
-static int locked_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
-{
-    int r;
-
-    if (st->read_only)
-        return -FSIF_EROFS;
-    pthread_mutex_lock(&st->lock);
-    r = fsi_memory_mkdir(st, base, path, mode);
-    pthread_mutex_unlock(&st->lock);
-    return r;
 }
 
 const struct fsif_store_ops fsif_store_memory = {
@@ -232,16 +130,32 @@ const struct fsif_store_ops fsif_store_memory = {
     .name = "memory",
     .create = create,
     .destroy = destroy,
-    .open = locked_open,
-    .close = locked_close,
-    .read = locked_read,
-    .write = locked_write,
-    .stat = locked_stat,
-    .setattr = locked_setattr,
-    .sync = locked_sync,
-    .remove = locked_remove,
-    .rename = locked_rename,
-    .mkdir = locked_mkdir,
-    .statvfs = statvfs_of,
+    .open = fsi_memory_open,
+    .close = fsi_memory_close,
+    .read = fsi_memory_read,
+    .write = fsi_memory_write,
+    .stat = fsi_memory_stat,
+    .setattr = fsi_memory_setattr,
+    .sync = fsi_memory_sync,
+    .remove = fsi_memory_remove,
+    .rename = fsi_memory_rename,
+    .mkdir = fsi_memory_mkdir,
+    .statvfs = fsi_memory_statvfs,
     .readdir = fsi_memory_readdir,
+    .mknod = fsi_memory_mknod,
+    .link = fsi_memory_hardlink,
+    .symlink = fsi_memory_symlink,
+    .readlink = fsi_memory_readlink,
+    .allocate = fsi_memory_allocate,
+    .seek = fsi_memory_seek,
+    .copy_range = fsi_memory_copy_range,
+    .getxattr = fsi_memory_getxattr,
+    .setxattr = fsi_memory_setxattr,
+    .listxattr = fsi_memory_listxattr,
+    .removexattr = fsi_memory_removexattr,
+    .lock = fsi_memory_lock,
+    .watch = fsi_memory_watch,
+    .unwatch = fsi_memory_unwatch,
+    .watch_fd = fsi_memory_watch_fd,
+    .watch_next = fsi_memory_watch_next,
 };

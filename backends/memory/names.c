@@ -1,140 +1,190 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Calls on names, with the results of Linux, in its order where several errors hold. */
+/* Taking names away and moving them, with the results of Linux, in its order where several errors
+ * hold. */
 
+#define _GNU_SOURCE
 #include "internal.h"
 
-/* Let go of a node that has lost its name. */
-static void let_go(struct fsif_store *st, struct memory_node *node)
+/* Whether unlink(), rmdir(), or with neither flag remove() would do it. */
+static int check_remove(const struct memory_place *at, uint32_t flags)
 {
-    fsi_memory_touched(node);
-    if (node->refs == 0)
-        fsi_memory_free_node(st, node);
+    int file = flags == FSIF_REMOVE_FILE, dir = flags == FSIF_REMOVE_DIR;
+    const struct memory_node *node;
+
+    if (at->self != NULL)
+        return file ? -FSIF_EISDIR : -FSIF_EINVAL;
+    if (at->entry == NULL)
+        return -FSIF_ENOENT;
+    node = at->entry->node;
+    if (node->type != FSIF_S_IFDIR)
+        return dir || at->slash ? -FSIF_ENOTDIR : 0;
+    if (file)
+        return -FSIF_EISDIR;
+    return node->u.dir.count > 0 ? -FSIF_ENOTEMPTY : 0;
 }
 
 int fsi_memory_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
+    const uint32_t both = FSIF_REMOVE_FILE | FSIF_REMOVE_DIR;
+    struct memory_node *node = NULL;
     struct memory_place at;
-    struct memory_node *node;
-    int err = fsi_memory_place(st, base, path, &at);
+    int err;
 
-    if (err != 0)
-        return err;
-    if (at.len == 0)
-        return flags == FSIF_REMOVE_FILE ? -FSIF_EISDIR : -FSIF_EINVAL;
-    if (at.entry == NULL)
-        return -FSIF_ENOENT;
-    node = at.entry->node;
-    if (!node->directory && (at.slash || flags == FSIF_REMOVE_DIR))
-        return -FSIF_ENOTDIR;
-    if (node->directory && flags == FSIF_REMOVE_FILE)
-        return -FSIF_EISDIR;
-    if (node->directory && node->u.dir.count > 0)
-        return -FSIF_ENOTEMPTY;
-    fsi_memory_unlink(at.dir, at.entry);
-    let_go(st, node);
-    return 0;
+    if (st->read_only)
+        return -FSIF_EROFS;
+    if ((flags & ~both) != 0)
+        return -FSIF_EINVAL;
+    pthread_rwlock_wrlock(&st->tree);
+    err = fsi_memory_walk(st, base, path, MEMORY_LAST_STAY, &at);
+    if (err == 0)
+        err = check_remove(&at, flags);
+    if (err == 0) {
+        node = at.entry->node;
+        fsi_memory_hold(st, node);
+        fsi_memory_unlink(st, at.entry);
+        fsi_memory_tell(st, at.dir, FSIF_CHANGE_REMOVE, at.name, at.len);
+        fsi_memory_tell(st, node, FSIF_CHANGE_SELF, "", 0);
+    }
+    pthread_rwlock_unlock(&st->tree);
+    if (node != NULL)
+        fsi_memory_put(st, node);
+    return err;
 }
 
 /* Whether @node is @dir or lies above it. */
 static int is_above(const struct memory_node *node, const struct memory_node *dir)
 {
     while (dir != NULL && dir != node)
-        dir = dir->u.dir.parent;
+        dir = fsi_memory_parent(dir);
     return dir == node;
 }
 
-/* Whether the rename is one that Linux would do. */
-static int check_rename(const struct memory_place *from, const struct memory_place *to)
+/* What stands at the target, if anything does, may be replaced. */
+static int check_target(const struct memory_node *node, const struct memory_node *target)
 {
-    const struct memory_node *node, *target;
+    int is_dir = node->type == FSIF_S_IFDIR;
 
-    if (from->len == 0 || to->len == 0)
-        return -FSIF_EBUSY;
-    if (from->entry == NULL)
-        return -FSIF_ENOENT;
-    node = from->entry->node;
-    target = to->entry != NULL ? to->entry->node : NULL;
-    if (!node->directory && (from->slash || to->slash))
-        return -FSIF_ENOTDIR;
-    if (node->directory && is_above(node, to->dir))
-        return -FSIF_EINVAL;
     if (target == NULL || target == node)
         return 0;
-    if (target->directory && is_above(target, from->dir))
-        return -FSIF_ENOTEMPTY;
-    if (node->directory != target->directory)
-        return node->directory ? -FSIF_ENOTDIR : -FSIF_EISDIR;
-    return target->directory && target->u.dir.count > 0 ? -FSIF_ENOTEMPTY : 0;
+    if (is_dir != (target->type == FSIF_S_IFDIR))
+        return is_dir ? -FSIF_ENOTDIR : -FSIF_EISDIR;
+    return is_dir && target->u.dir.count > 0 ? -FSIF_ENOTEMPTY : 0;
 }
 
-/* The target's name was there before and stays; only what it names changes. So a listing meets it
- * once, neither twice nor never. */
-static void rename_over(struct fsif_store *st, struct memory_place *from, struct memory_place *to)
+/* Whether the names may be used so, whatever they name. */
+static int check_names(const struct memory_place *from, const struct memory_place *to,
+                       uint32_t flags)
 {
-    struct memory_node *node = from->entry->node;
-    struct memory_node *target = to->entry->node;
+    if (from->self != NULL)
+        return -FSIF_EBUSY;
+    if (to->self != NULL)
+        return (flags & FSIF_RENAME_NOREPLACE) != 0 ? -FSIF_EEXIST : -FSIF_EBUSY;
+    if (from->entry == NULL)
+        return -FSIF_ENOENT;
+    if ((flags & FSIF_RENAME_NOREPLACE) != 0 && to->entry != NULL)
+        return -FSIF_EEXIST;
+    return (flags & FSIF_RENAME_EXCHANGE) != 0 && to->entry == NULL ? -FSIF_ENOENT : 0;
+}
 
-    fsi_memory_unlink(from->dir, from->entry);
-    to->entry->node = node;
-    node->linked = 1;
-    target->linked = 0;
-    if (node->directory) {
-        node->u.dir.parent = to->dir;
-        target->u.dir.parent = NULL;
+/* Whether the rename is one that Linux would do. */
+static int check_rename(const struct memory_place *from, const struct memory_place *to,
+                        uint32_t flags)
+{
+    int exchange = (flags & FSIF_RENAME_EXCHANGE) != 0;
+    const struct memory_node *node, *target;
+    int err = check_names(from, to, flags);
+
+    if (err != 0)
+        return err;
+    node = from->entry->node;
+    target = to->entry != NULL ? to->entry->node : NULL;
+    if (exchange && target->type != FSIF_S_IFDIR && to->slash)
+        return -FSIF_ENOTDIR;
+    if (node->type != FSIF_S_IFDIR && (from->slash || (!exchange && to->slash)))
+        return -FSIF_ENOTDIR;
+    if (node->type == FSIF_S_IFDIR && is_above(node, to->dir))
+        return -FSIF_EINVAL;
+    if (target != NULL && target->type == FSIF_S_IFDIR && is_above(target, from->dir))
+        return exchange ? -FSIF_EINVAL : -FSIF_ENOTEMPTY;
+    return exchange ? 0 : check_target(node, target);
+}
+
+static void tell_move(struct fsif_store *st, struct memory_node *node,
+                      const struct memory_place *from, const struct memory_place *to)
+{
+    fsi_memory_tell(st, from->dir, FSIF_CHANGE_REMOVE, from->name, from->len);
+    fsi_memory_tell(st, to->dir, FSIF_CHANGE_CREATE, to->name, to->len);
+    fsi_memory_tell(st, node, FSIF_CHANGE_SELF, "", 0);
+}
+
+/* @node, and @target if there is one, are held. */
+static int move(struct fsif_store *st, const struct memory_place *from,
+                const struct memory_place *to, struct memory_node *node, struct memory_node *target,
+                uint32_t flags)
+{
+    int err;
+
+    if ((flags & FSIF_RENAME_EXCHANGE) != 0) {
+        fsi_memory_exchange(st, from->entry, to->entry);
+        tell_move(st, target, to, from);
+    } else if (target != NULL) {
+        /* The target's name was there before and stays; only what it names changes. So a listing
+         * meets it once, neither twice nor never. */
+        fsi_memory_unlink(st, from->entry);
+        fsi_memory_relink(st, to->entry, node);
+        fsi_memory_tell(st, target, FSIF_CHANGE_SELF, "", 0);
+    } else {
+        /* The new name first: if there is no memory for it nothing has happened. */
+        err = fsi_memory_link(st, to, node);
+        if (err != 0)
+            return err;
+        fsi_memory_unlink(st, from->entry);
     }
-    fsi_memory_changed(to->dir);
-    let_go(st, target);
+    tell_move(st, node, from, to);
+    return 0;
+}
+
+/* The tree is held. */
+static int rename_places(struct fsif_store *st, const struct memory_place *from,
+                         const struct memory_place *to, uint32_t flags,
+                         struct memory_node *let_go[2])
+{
+    int err = check_rename(from, to, flags);
+
+    if (err != 0)
+        return err;
+    let_go[0] = from->entry->node;
+    fsi_memory_hold(st, let_go[0]);
+    if (to->entry != NULL) {
+        let_go[1] = to->entry->node;
+        fsi_memory_hold(st, let_go[1]);
+    }
+    if (let_go[0] == let_go[1]) /* two names of one file: both stay */
+        return 0;
+    return move(st, from, to, let_go[0], let_go[1], flags);
 }
 
 int fsi_memory_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
                       const char *path2, uint32_t flags)
 {
-    struct memory_place source, target;
-    struct memory_node *node;
-    int err = flags != 0 ? -FSIF_EINVAL : fsi_memory_place(st, base, path, &source);
+    struct memory_node *let_go[2] = {NULL, NULL};
+    struct memory_place from, to;
+    int err;
 
+    if (st->read_only)
+        return -FSIF_EROFS;
+    if (flags != 0 && flags != FSIF_RENAME_NOREPLACE && flags != FSIF_RENAME_EXCHANGE)
+        return -FSIF_EINVAL;
+    pthread_rwlock_wrlock(&st->tree);
+    err = fsi_memory_walk(st, base, path, MEMORY_LAST_STAY, &from);
     if (err == 0)
-        err = fsi_memory_place(st, base2, path2, &target);
+        err = fsi_memory_walk(st, base2, path2, MEMORY_LAST_STAY, &to);
     if (err == 0)
-        err = check_rename(&source, &target);
-    if (err != 0)
-        return err;
-    node = source.entry->node;
-    if (target.entry != NULL && target.entry->node == node)
-        return 0;
-    if (target.entry != NULL) {
-        rename_over(st, &source, &target);
-    } else {
-        /* The new name first: if there is no memory for it nothing has happened. */
-        err = fsi_memory_link(st, target.dir, target.name, target.len, node);
-        if (err != 0)
-            return err;
-        fsi_memory_unlink(source.dir, source.entry);
-        node->linked = 1;
-        if (node->directory)
-            node->u.dir.parent = target.dir;
-    }
-    fsi_memory_touched(node);
-    return 0;
-}
-
-int fsi_memory_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
-{
-    const uint32_t known = FSIF_S_PERM & ~(FSIF_S_ISUID | FSIF_S_ISGID);
-    struct memory_place at;
-    struct memory_node *node;
-    int err = fsi_memory_place(st, base, path, &at);
-
-    if (err != 0)
-        return err;
-    if (at.len == 0 || at.entry != NULL)
-        return -FSIF_EEXIST;
-    node = fsi_memory_node(st, 1, mode & known);
-    if (node == NULL)
-        return -FSIF_ENOSPC;
-    err = fsi_memory_link(st, at.dir, at.name, at.len, node);
-    if (err != 0)
-        fsi_memory_free_node(st, node);
+        err = rename_places(st, &from, &to, flags, let_go);
+    pthread_rwlock_unlock(&st->tree);
+    for (int i = 0; i < 2; i++)
+        if (let_go[i] != NULL)
+            fsi_memory_put(st, let_go[i]);
     return err;
 }

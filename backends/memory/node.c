@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Nodes: files and directories, with a name or only open. */
+/* Nodes: files of every kind, with a name or only held; and what the store has room for. */
 
 #define _GNU_SOURCE
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include "internal.h"
+
+/* Everything whose size a peer chooses is paid for here: blocks of data and of pointers to them,
+ * texts of links, extended attributes. */
+int fsi_memory_charge(struct fsif_store *st, uint64_t bytes)
+{
+    uint64_t now = atomic_load(&st->bytes);
+
+    do {
+        if (st->max_bytes - now < bytes)
+            return -FSIF_ENOSPC;
+    } while (!atomic_compare_exchange_weak(&st->bytes, &now, now + bytes));
+    return 0;
+}
+
+void fsi_memory_refund(struct fsif_store *st, uint64_t bytes)
+{
+    atomic_fetch_sub(&st->bytes, bytes);
+}
 
 uint32_t fsi_memory_mode(const struct fsif_store *st, uint32_t mode)
 {
@@ -14,7 +31,7 @@ uint32_t fsi_memory_mode(const struct fsif_store *st, uint32_t mode)
     return st->setid ? mode : mode & ~(FSIF_S_ISUID | FSIF_S_ISGID);
 }
 
-static struct memory_time now(void)
+struct memory_time fsi_memory_now(void)
 {
     struct timespec t;
 
@@ -24,39 +41,72 @@ static struct memory_time now(void)
 
 void fsi_memory_touched(struct memory_node *node)
 {
-    node->ctime = now();
+    node->ctime = fsi_memory_now();
 }
 
 void fsi_memory_changed(struct memory_node *node)
 {
-    node->ctime = now();
+    node->ctime = fsi_memory_now();
     node->mtime = node->ctime;
 }
 
-/* A node without a name; NULL: the limit is reached. */
-struct memory_node *fsi_memory_node(struct fsif_store *st, int directory, uint32_t mode)
+/* One that readers cannot keep from a writer; so nobody may read twice. */
+int fsi_memory_init_lock(pthread_rwlock_t *lock)
 {
-    struct memory_node *node;
+    pthread_rwlockattr_t attr;
+    int err;
 
-    if (st->nodes >= st->max_nodes)
+    if (pthread_rwlockattr_init(&attr) != 0)
+        return -FSIF_ENOMEM;
+    err = pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    if (err == 0)
+        err = pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    return err != 0 ? -FSIF_ENOMEM : 0;
+}
+
+/* Give a node its number and its place among all. */
+static int enter(struct fsif_store *st, struct memory_node *node)
+{
+    int err = 0;
+
+    pthread_mutex_lock(&st->life);
+    if (st->nodes >= st->max_nodes) {
+        err = -FSIF_ENOSPC;
+    } else {
+        node->ino = ++st->ino;
+        node->older = st->newest;
+        if (st->newest != NULL)
+            st->newest->newer = node;
+        st->newest = node;
+        st->nodes++;
+    }
+    pthread_mutex_unlock(&st->life);
+    return err;
+}
+
+/* A node without a name, held by the caller; NULL: the limit is reached. */
+struct memory_node *fsi_memory_node(struct fsif_store *st, uint32_t type, uint32_t mode)
+{
+    struct memory_node *node = calloc(1, sizeof(*node));
+
+    if (node == NULL || fsi_memory_init_lock(&node->lock) != 0) {
+        free(node);
         return NULL;
-    node = calloc(1, sizeof(*node));
-    if (node == NULL)
-        return NULL;
-    node->directory = directory != 0;
+    }
+    node->type = type;
     node->mode = mode;
+    node->uid = st->uid;
+    node->gid = st->gid;
+    node->holds = 1;
     fsi_memory_changed(node);
     node->atime = node->ctime;
     node->btime = node->ctime;
-    node->ino = ++st->ino;
-    node->uid = st->uid;
-    node->gid = st->gid;
-    node->older = st->newest;
-    if (st->newest != NULL)
-        st->newest->newer = node;
-    st->newest = node;
-    st->nodes++;
-    return node;
+    if (enter(st, node) == 0)
+        return node;
+    pthread_rwlock_destroy(&node->lock);
+    free(node);
+    return NULL;
 }
 
 static void free_entries(struct memory_dir *dir)
@@ -67,120 +117,69 @@ static void free_entries(struct memory_dir *dir)
     free(dir->buckets);
 }
 
-/* Not recursive: what a directory names is not freed with it. */
-void fsi_memory_free_node(struct fsif_store *st, struct memory_node *node)
+/* Of files that are open at the end of the store */
+static void free_held(struct memory_node *node)
 {
-    if (node->directory)
+    for (uint32_t i = 0; i < 2; i++)
+        while (node->held[i] != NULL) {
+            struct memory_held *h = node->held[i];
+            node->held[i] = h->next;
+            free(h);
+        }
+}
+
+/* What a node has. Not recursive: what a directory names is not freed with it. */
+static void free_node(struct fsif_store *st, struct memory_node *node)
+{
+    if (node->type == FSIF_S_IFDIR)
         free_entries(&node->u.dir);
-    else
+    else if (node->type == FSIF_S_IFREG)
         fsi_memory_data_resize(st, &node->u.data, 0);
-    if (node->older != NULL)
-        node->older->newer = node->newer;
-    if (node->newer != NULL)
-        node->newer->older = node->older;
-    else
-        st->newest = node->older;
-    st->nodes--;
+    else if (node->type == FSIF_S_IFLNK && node->u.link.text != NULL) {
+        fsi_memory_refund(st, (uint64_t)node->u.link.len + 1);
+        free(node->u.link.text);
+    }
+    fsi_memory_free_xattrs(st, node);
+    free_held(node);
+    pthread_rwlock_destroy(&node->lock);
     free(node);
 }
 
-void fsi_memory_unref(struct fsif_store *st, struct memory_node *node)
+void fsi_memory_hold(struct fsif_store *st, struct memory_node *node)
 {
-    node->refs--;
-    if (node->refs == 0 && !node->linked)
-        fsi_memory_free_node(st, node);
+    pthread_mutex_lock(&st->life);
+    node->holds++;
+    pthread_mutex_unlock(&st->life);
 }
 
-static uint32_t links(const struct memory_node *node)
+/* Let go. The last one to do so frees a node that has no name. */
+void fsi_memory_put(struct fsif_store *st, struct memory_node *node)
 {
-    if (!node->linked)
-        return 0;
-    return node->directory ? 2 + node->u.dir.subdirs : 1;
+    int last;
+
+    pthread_mutex_lock(&st->life);
+    node->holds--;
+    last = node->holds == 0 && node->named == 0;
+    if (last) {
+        if (node->older != NULL)
+            node->older->newer = node->newer;
+        *(node->newer != NULL ? &node->newer->older : &st->newest) = node->older;
+        st->nodes--;
+    }
+    pthread_mutex_unlock(&st->life);
+    if (last)
+        free_node(st, node);
 }
 
-void fsi_memory_attr(const struct memory_node *node, struct fsif_attr *out)
+/* At the end of the store: nobody calls any more. */
+void fsi_memory_free_all(struct fsif_store *st)
 {
-    *out = (struct fsif_attr){
-        .mode = (node->directory ? FSIF_S_IFDIR : FSIF_S_IFREG) | node->mode,
-        .uid = node->uid,
-        .gid = node->gid,
-        .nlink = links(node),
-        .size = node->directory ? MEMORY_BLOCK : node->u.data.size,
-        .atime = node->atime.sec,
-        .mtime = node->mtime.sec,
-        .ctime = node->ctime.sec,
-        .btime = node->btime.sec,
-        .atime_nsec = node->atime.nsec,
-        .mtime_nsec = node->mtime.nsec,
-        .ctime_nsec = node->ctime.nsec,
-        .btime_nsec = node->btime.nsec,
-        .blocks = node->directory ? 0 : node->u.data.blocks * (MEMORY_BLOCK / 512),
-        .ino = node->ino,
-        .dev = 1,
-        .blksize = MEMORY_BLOCK,
-    };
-}
+    struct memory_node *node = st->newest;
 
-int fsi_memory_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                    struct fsif_attr *out)
-{
-    struct memory_node *node;
-    int err = fsi_memory_lookup(st, base, path, &node);
-
-    (void)flags; /* there are no links */
-    if (err == 0)
-        fsi_memory_attr(node, out);
-    return err;
-}
-
-static int resize(struct fsif_store *st, const struct memory_file *file, struct memory_node *node,
-                  uint64_t size)
-{
-    int err;
-
-    if (file != NULL && (file->flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
-        return -FSIF_EINVAL;
-    if (node->directory)
-        return -FSIF_EISDIR;
-    if (size > INT64_MAX)
-        return -FSIF_EINVAL;
-    err = fsi_memory_data_resize(st, &node->u.data, size);
-    if (err == 0)
-        fsi_memory_changed(node);
-    return err;
-}
-
-static void set_times(struct memory_node *node, const struct fsif_setattr *set)
-{
-    if ((set->mask & FSIF_SET_ATIME) != 0)
-        node->atime = (struct memory_time){set->atime, set->atime_nsec};
-    if ((set->mask & FSIF_SET_MTIME) != 0)
-        node->mtime = (struct memory_time){set->mtime, set->mtime_nsec};
-    if ((set->mask & FSIF_SET_ATIME_NOW) != 0)
-        node->atime = node->ctime;
-    if ((set->mask & FSIF_SET_MTIME_NOW) != 0)
-        node->mtime = node->ctime;
-}
-
-int fsi_memory_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                       const struct fsif_setattr *set)
-{
-    const struct memory_file *file = path[0] == '\0' ? fsi_memory_file(st, base) : NULL;
-    struct memory_node *node;
-    int err = fsi_memory_lookup(st, base, path, &node);
-
-    (void)flags; /* there are no links */
-    if (err == 0 && (set->mask & FSIF_SET_SIZE) != 0)
-        err = resize(st, file, node, set->size);
-    if (err != 0 || set->mask == 0)
-        return err;
-    if ((set->mask & FSIF_SET_UID) != 0)
-        node->uid = set->uid;
-    if ((set->mask & FSIF_SET_GID) != 0)
-        node->gid = set->gid;
-    if ((set->mask & FSIF_SET_MODE) != 0)
-        node->mode = fsi_memory_mode(st, set->mode);
-    fsi_memory_touched(node);
-    set_times(node, set);
-    return 0;
+    while (node != NULL) {
+        struct memory_node *older = node->older;
+        free_node(st, node);
+        node = older;
+    }
+    st->newest = NULL;
 }
