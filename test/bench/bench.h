@@ -28,7 +28,7 @@ struct bench_place {
     char *fuse_fh;
     char *diod;
     char *sftp;
-    int client_cpu;
+    int client_cpu; /* or BENCH_ANY_CPU */
     int server_cpu;
     uint64_t file_size; /* of data/big */
     unsigned names;     /* in data/many: f000000 ... */
@@ -73,7 +73,8 @@ uint64_t bench_now_ns(void);
 /** bench_relax - inside a loop that waits for another core */
 void bench_relax(void);
 
-/** bench_pin - run this thread on @cpu only */
+/** bench_pin - run this thread on @cpu only; BENCH_ANY_CPU: where the process could at its start */
+#define BENCH_ANY_CPU (-1)
 void bench_pin(int cpu);
 
 /** bench_die - print and exit; children end with this process */
@@ -87,7 +88,8 @@ __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *forma
  */
 pid_t bench_spawn(const struct bench_place *place, char *const argv[], int cpu, int in, int out);
 
-/** bench_reap - end a child: SIGTERM, SIGKILL two seconds later */
+/** bench_kill, bench_reap - end a child: SIGKILL at once; SIGTERM, SIGKILL two seconds later */
+void bench_kill(pid_t pid);
 void bench_reap(pid_t pid);
 
 /** bench_connect - to a unix socket that a child @pid is about to make. Return: fd, or negative */
@@ -100,6 +102,9 @@ int bench_receive(int fd, void *buf, size_t len);
 /** bench_why - @place cannot run this target. Return: BENCH_DONE */
 __attribute__((format(printf, 2, 3))) int bench_why(struct bench_place *place, const char *format,
                                                     ...);
+
+/** bench_failed - the same for a peer that was started, with the log's last line */
+int bench_failed(struct bench_place *place, const char *name);
 
 void *bench_alloc(size_t size); /* zeroed; never NULL */
 

@@ -77,37 +77,50 @@ static int64_t confined_read_deep(void *self, void *buf, const uint64_t *off, un
     return 0;
 }
 
-static int64_t confined_stat(void *self, const char *path)
+/* What @fd is, or @name in it, with everything that a peer may want to know */
+static int look(int fd, const char *name, struct statx *out)
 {
-    struct stat st;
-    int fd = resolve(self, path, O_PATH);
+    int flags = name[0] == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+
+    return statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, out) != 0 ? -errno : 0;
+}
+
+static int look_at_path(const struct confined *c, const char *path, struct statx *out)
+{
+    int fd = resolve(c, path, O_PATH);
+    int err;
 
     if (fd < 0)
         return fd;
-    if (fstat(fd, &st) != 0 || close(fd) != 0)
-        return -errno;
-    return 0;
+    err = look(fd, "", out);
+    return close(fd) != 0 ? -errno : err;
+}
+
+static int64_t confined_stat(void *self, const char *path)
+{
+    struct statx now;
+
+    return look_at_path(self, path, &now);
 }
 
 /* Return: a descriptor of a regular file, found out without opening anything else */
 static int open_regular(const struct confined *c, const char *path)
 {
-    struct stat probe, now;
-    int looked = resolve(c, path, O_PATH);
+    struct statx now;
+    int err = look_at_path(c, path, &now);
     int fd;
 
-    if (looked < 0)
-        return looked;
-    if (fstat(looked, &probe) != 0 || !S_ISREG(probe.st_mode))
+    if (err != 0)
+        return err;
+    if (!S_ISREG(now.stx_mode))
         return -EACCES;
     fd = resolve(c, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fd;
-    if (fstat(fd, &now) != 0 || now.st_ino != probe.st_ino || now.st_dev != probe.st_dev)
-        return -ESTALE;
-    if (fcntl(fd, F_SETFL, O_RDONLY) != 0 || close(looked) != 0)
-        return -errno;
-    return fd;
+    err = look(fd, "", &now);
+    if (err != 0)
+        return err;
+    return S_ISREG(now.stx_mode) ? fd : -ESTALE;
 }
 
 static int64_t confined_open_close(void *self, const char *path)
@@ -163,7 +176,7 @@ static int64_t walk(struct confined *c, const char *path, int attributes)
     int fd = resolve(c, path, O_RDONLY | O_DIRECTORY);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
-    struct stat st;
+    struct statx now;
     int64_t count = 0;
 
     if (dir == NULL)
@@ -171,7 +184,7 @@ static int64_t walk(struct confined *c, const char *path, int attributes)
     while ((entry = readdir(dir)) != NULL) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (attributes && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        if (attributes && look(fd, entry->d_name, &now) != 0)
             break;
         count++;
     }

@@ -177,7 +177,7 @@ static void p9_stop(void *self)
 
     if (p->sock >= 0)
         close(p->sock);
-    bench_reap(p->pid);
+    bench_kill(p->pid); /* it crashes when it is told to stop */
     free(p);
 }
 
@@ -197,7 +197,7 @@ static int p9_start(struct bench_place *place, void **self)
     p->sock = bench_connect(path, p->pid);
     if (p->sock < 0 || attach(p, place->data) != 0) {
         p9_stop(p);
-        return bench_why(place, "diod did not start, see %s/log", place->dir);
+        return bench_failed(place, "diod");
     }
     *self = p;
     return 0;

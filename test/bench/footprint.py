@@ -42,8 +42,8 @@ def measure(source, cc, folder):
         subprocess.run([cc, *FLAGS, "-I", str(source / "libfsif/include"), "-I", str(source / "libfsif"),
                         "-c", str(file), "-o", str(out)], check=True)
         objects.append(out)
-    # What belongs to one dialect alone ends in its number.
-    first = [o for o in objects if not re.search(r"[2-9]$", o.stem)]
+    # What belongs to one dialect alone has its number in the file's name.
+    first = [o for o in objects if not re.search(r"[2-9](_|$)", o.stem)]
     keep = roots(source)
     everything = link(objects, keep, folder / "all.out")
     dialect1 = link(first, keep, folder / "first.out")

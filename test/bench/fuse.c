@@ -118,7 +118,7 @@ static int fuse_start(struct bench_place *place, void **self)
         mount_one(place, &f->names, "fuse-names", place->fuse_fh, names) != 0 ||
         open_all(place, f) != 0) {
         fuse_stop(f);
-        return bench_why(place, "FUSE could not be mounted, see %s/log", place->dir);
+        return bench_failed(place, "FUSE passthrough");
     }
     *self = f;
     return 0;

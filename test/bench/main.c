@@ -188,8 +188,8 @@ static void one_mode(struct run *r, char letter, const int cpu[2])
         .rounds = r->o->quick ? 3 : 5,
     };
 
-    r->place.client_cpu = cpu[0];
-    r->place.server_cpu = letter == 'S' ? cpu[0] : cpu[1];
+    r->place.client_cpu = letter == 'U' ? BENCH_ANY_CPU : cpu[0];
+    r->place.server_cpu = letter == 'X' ? cpu[1] : r->place.client_cpu;
     bench_pin(r->place.client_cpu);
     start_targets(r);
     rounds(r, mode);
@@ -205,7 +205,7 @@ static void one_mode(struct run *r, char letter, const int cpu[2])
             write_row(r, row, mode);
     json_end(&r->json, ']');
     json_begin(&r->json, "extra", '[');
-    if (r->o->extras) {
+    if (r->o->extras && letter != 'U') {
         fprintf(stderr, "mode %s, silence, sessions, handles, entries\n", mode);
         scale_silence(&s);
         scale_sessions(&s);
@@ -238,8 +238,9 @@ static void run_all(const struct options *o)
     json_number(&r->json, "file_bytes", (double)r->place.file_size);
     json_begin(&r->json, "modes", '[');
     for (const char *m = o->modes; *m != '\0'; m++) {
-        if (*m == 'X' && cpus < 2)
-            fprintf(stderr, "fsif-bench: mode X left out: this process may use one cpu only\n");
+        if (*m != 'S' && cpus < 2)
+            fprintf(stderr, "fsif-bench: mode %c left out: this process may use one cpu only\n",
+                    *m);
         else
             one_mode(r, *m, cpu);
     }
@@ -274,7 +275,7 @@ static const struct option longs[] = {
 static const char usage[] =
     "usage: fsif-bench --dir DIR --backend PROGRAM --json FILE [--virtiofsd PROGRAM]\n"
     "    [--fuse-ll PROGRAM --fuse-fh PROGRAM] [--diod PROGRAM] [--sftp PROGRAM]\n"
-    "    [--modes SX] [--rows ID,...] [--rounds 1..64] [--quick] [--no-extras] [--spin-us N]\n"
+    "    [--modes SXU] [--rows ID,...] [--rounds 1..64] [--quick] [--no-extras] [--spin-us N]\n"
     "    [PEER...]\n"
     "DIR is an empty folder, best on tmpfs. run.sh fills all of this in.\n";
 
@@ -339,13 +340,13 @@ static void check_words(const struct options *o)
             bench_die("no peer '%s'; there are virtiofsd, virtiofsd-spin, fuse, diod, sftp-server",
                       o->peers[i]);
     }
-    if (o->modes[strspn(o->modes, "SX")] != '\0')
-        bench_die("modes are S, X or SX");
+    if (o->modes[strspn(o->modes, "SXU")] != '\0')
+        bench_die("modes are S, X and U");
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {.modes = "SX", .rows = "", .extras = 1, .place = {.spin_us = UINT32_MAX}};
+    struct options o = {.modes = NULL, .rows = "", .extras = 1, .place = {.spin_us = UINT32_MAX}};
     char data[BENCH_PATH];
     int c;
 
@@ -353,6 +354,8 @@ int main(int argc, char **argv)
         take_option(&o, c);
     o.peers = argv + optind;
     o.npeers = argc - optind;
+    if (o.modes == NULL)
+        o.modes = o.quick ? "SX" : "SXU";
     if (o.rounds == 0)
         o.rounds = o.quick ? 5 : 21;
     if (o.place.dir == NULL || o.place.backend == NULL || o.json == NULL ||

@@ -19,7 +19,8 @@ import machine
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 PEERS = ["virtiofsd", "virtiofsd-spin", "fuse", "diod", "sftp-server"]
-MODES = {"S": "both sides on one core", "X": "one core each"}
+MODES = {"S": "both sides on one core", "X": "one core each",
+         "U": "wherever the scheduler puts them: for information"}
 
 
 def load(path):
@@ -128,6 +129,8 @@ def counts(result):
 
 
 def skips(result):
+    ran = {p for row in result["rows"] for p, samples in row["peer_ns"].items() if samples}
+    yield "peers: %d ran, %d times one was left out" % (len(ran), len(result["skipped"]))
     for skip in result["skipped"]:
         yield "left out in mode %s: %s: %s" % (skip["mode"], skip["target"], skip["why"])
 
@@ -168,8 +171,8 @@ def rows_of(head, lines):
 
 def markdown(result, svg):
     out = ["Measured on: %s." % machine.words(result["machine"]),
-           "Run: %s. Mode S: %s; mode X: %s. Medians; in brackets: how many times as long as ours."
-           % (ground(result), MODES["S"], MODES["X"]), ""]
+           "Run: %s. Modes: %s. Medians; in brackets: how many times as long as ours."
+           % (ground(result), "; ".join("%s: %s" % mode for mode in MODES.items())), ""]
     out += ["![times of each target beside plain system calls](%s)" % svg, ""]
     out += rows_of(HEAD, [cells(row) for row in result["rows"]]) + [""]
     out += rows_of(ASKED, [line for row in result["rows"] for line in asked_of(row)]) + [""]

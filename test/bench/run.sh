@@ -23,7 +23,8 @@ fuse diod sftp-server; none named: all that are there. test/bench/packages.sh --
   --build DIR    use this build instead of one in build/bench
   --rounds N     of each row, 1 to 64 (21; --quick: 5)
   --rows ID,...  only these rows (the table's names: see the JSON)
-  --modes SX     S: both sides on one core; X: one core each
+  --modes SXU    S: both sides on one core; X: one core each; U: wherever the scheduler puts
+                 them, which no floor and no goal is asked of (--quick: SX)
   --no-extras    without sessions, handles, entries, silence, idle, footprint
   --spin-us N    how long our client polls before it sleeps, instead of its default
   --report FILE  measure nothing: print the table of a JSON file again

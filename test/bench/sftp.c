@@ -206,7 +206,7 @@ static int sftp_start(struct bench_place *place, void **self)
     close(pair[1]);
     if (hello(s) != 0 || open_path(s, "big", OPEN_READ | OPEN_WRITE, &s->big) != 0) {
         sftp_stop(s);
-        return bench_why(place, "sftp-server did not start, see %s/log", place->dir);
+        return bench_failed(place, "sftp-server");
     }
     *self = s;
     return 0;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -59,6 +58,21 @@ int bench_why(struct bench_place *place, const char *format, ...)
     return BENCH_DONE;
 }
 
+int bench_failed(struct bench_place *place, const char *name)
+{
+    char path[BENCH_PATH], line[128], last[128] = "it says nothing";
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/log", place->dir);
+    f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (strcspn(line, "\n") > 0)
+            snprintf(last, sizeof(last), "%.*s", (int)strcspn(line, "\n"), line);
+    if (f != NULL)
+        fclose(f);
+    return bench_why(place, "%s did not start: %s", name, last);
+}
+
 void *bench_alloc(size_t size)
 {
     void *p = calloc(1, size);
@@ -70,20 +84,23 @@ void *bench_alloc(size_t size)
 
 void bench_pin(int cpu)
 {
+    static cpu_set_t all;
     cpu_set_t set;
 
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
+    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof(all), &all) != 0)
+        bench_die("no affinity");
+    set = all;
+    if (cpu != BENCH_ANY_CPU) {
+        CPU_ZERO(&set);
+        CPU_SET((size_t)cpu, &set);
+    }
     if (sched_setaffinity(0, sizeof(set), &set) != 0)
         bench_die("cpu %d: %s", cpu, strerror(errno));
 }
 
 static void run_child(char *const argv[], int cpu, int in, int out, int log)
 {
-    const struct rlimit none = {0, 0};
-
     bench_pin(cpu);
-    setrlimit(RLIMIT_CORE, &none); /* some peers crash when they are told to stop */
     if (dup2(in, STDIN_FILENO) < 0 || dup2(out >= 0 ? out : log, STDOUT_FILENO) < 0 ||
         dup2(log, STDERR_FILENO) < 0)
         _exit(126);
@@ -121,6 +138,14 @@ static void pause_ms(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
+void bench_kill(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 void bench_reap(pid_t pid)
 {
     if (pid <= 0)
@@ -131,8 +156,7 @@ void bench_reap(pid_t pid)
             return;
         pause_ms();
     }
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    bench_kill(pid);
 }
 
 int bench_connect(const char *path, pid_t pid)

@@ -237,8 +237,8 @@ static int start(struct bench_place *place, void **self, int spin)
         return bench_why(place, "virtiofsd is not there (package qemu-system-common)");
     if (geteuid() != 0)
         return bench_why(place, "virtiofsd needs root for its sandbox");
-    if (spin && place->client_cpu == place->server_cpu)
-        return bench_why(place, "spinning on the core that the peer needs");
+    if (spin && (place->client_cpu == place->server_cpu || place->client_cpu == BENCH_ANY_CPU))
+        return bench_why(place, "spinning on the core that the peer may need");
     f = bench_alloc(sizeof(*f));
     snprintf(socket, sizeof(socket), "%s/vfs%d.sock", place->dir, spin);
     snprintf(at, sizeof(at), "--socket-path=%s", socket);
@@ -252,7 +252,7 @@ static int start(struct bench_place *place, void **self, int spin)
         f->vhost = vhost_open(sock, spin);
     if (f->vhost == NULL || init(f) < 0) {
         vfs_stop(f);
-        return bench_why(place, "virtiofsd did not start, see %s/log", place->dir);
+        return bench_failed(place, "virtiofsd");
     }
     *self = f;
     return 0;
