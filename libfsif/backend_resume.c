@@ -11,6 +11,7 @@
  */
 #include <fsif/backend.h>
 
+#include "backend3.h"
 #include "backend_state.h"
 #include "barrier.h"
 #include "mem.h"
@@ -29,6 +30,9 @@ static uint32_t index_for_answer(const struct fsi_backend_view *v)
     for (uint32_t i = fsi_load_relaxed(&p->published); i != end; i++) {
         uint32_t id = 0;
 
+        /* Filled with a notice. */
+        if (fsi_load_relaxed(&v->ready[i & (v->responses.nslots - 1)]) == i)
+            continue;
         while (id < v->state->nslots && !(is_unpublished(v, id) && v->ids[id].index == i))
             id++;
         if (id == v->state->nslots)
@@ -95,6 +99,7 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
 {
     const struct fsi_backend_state *st = (const struct fsi_backend_state *)state;
     struct fsi_backend_view v;
+    uint32_t nresponses = 0;
     int err = fsi_backend_bind(be, c, state);
     int count;
 
@@ -102,19 +107,26 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
         return err;
     if (st->magic != FSI_BACKEND_MAGIC || st->version != FSI_BACKEND_VERSION ||
         st->size != fsif_backend_state_size(c) || st->dialect != c->dialect ||
-        st->nslots != fsi_backend_slots(c) || st->max_streams != c->max_streams ||
-        st->free_handles.count != c->max_handles)
+        st->nslots != fsi_backend_slots(c, &nresponses) || st->nresponses != nresponses ||
+        (!c->first &&
+         (st->max_streams != c->max_streams || st->max_locks != c->max_locks ||
+          st->max_watches != c->max_watches || st->free_handles.count != c->max_handles)))
         return -FSIF_EINVAL;
     fsi_backend_look(be, &v);
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
     fsi_producer_recover(&v.responses, &v.state->producer);
     fsi_store_relaxed(&v.state->busy, 0);
-    fsi_streams_forget(&v.streams);
-    recover_handles(be, &v);
+    if (!c->first) {
+        fsi_streams_forget(&v.streams);
+        recover_handles(be, &v);
+    }
     count = recover_ids(be, &v);
+    if (fsi_is_split(v.dialect))
+        fsi_backend_recover3(be, &v);
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
     (void)fsi_producer_publish(&v.responses, &v.state->producer, v.ready);
     /* Also for what the dead process published: it may not have come to ring. */
-    fsi_backend_ring(be, &v, 1);
+    fsi_store_seq(&v.state->owed, 1);
+    fsif_backend_flush(be);
     return count;
 }

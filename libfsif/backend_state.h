@@ -4,8 +4,9 @@
 
 /*
  * What a backend engine is, as plain integers. Behind the head lie, in this order: max_streams
- * streams, max_handles handles, nslots ids, nslots ready words, the free handles' words. Another
- * process may map it and go on.
+ * streams, max_handles handles, max_locks locks, max_watches watches, nslots ids, nresponses ready
+ * words, the free handles' words. Another process may map it and go on. What belongs to the session
+ * and not to a queue lies in the state of queue 0 only, its home.
  */
 
 #include <stdint.h>
@@ -19,7 +20,7 @@
 #include "streams.h"
 
 #define FSI_BACKEND_MAGIC 0x42734665u
-#define FSI_BACKEND_VERSION 1u
+#define FSI_BACKEND_VERSION 2u
 
 /* Stages of an id, see backend.c */
 enum fsi_backend_stage {
@@ -33,19 +34,46 @@ struct fsi_backend_id {
     struct fsif_shared_u32 stage;
     uint32_t index; /* of the request while FETCHED, of the response while PLACED */
     uint32_t type;  /* enum fsif_op_type */
+    uint32_t handle[2];
+    struct fsif_shared_u32 holds;     /* bit i: the request holds handle[i] */
+    uint32_t serial;                  /* of the request, dialect 3 */
+    uint8_t answer[FSI_RESPONSE_MAX]; /* the response */
+};
+
+/* A lock that waits, see backend3.c */
+struct fsi_waiting_lock {
+    struct fsif_shared_u32 stage;
+    struct fsif_shared_u32 cancelled;
     uint32_t handle;
-    struct fsif_shared_u32 holds; /* 1: the request holds `handle` */
+    uint32_t export;
+    uint32_t flags;
+    uint32_t mode;
+    int32_t value;
     uint32_t pad;
-    uint8_t answer[FSI_SLOT_MAX]; /* the response */
+    uint64_t file;
+    uint64_t offset;
+    uint64_t length;
+    uint64_t cookie;
+};
+
+struct fsi_watch {
+    struct fsif_shared_u32 stage;
+    struct fsif_shared_u32 lost; /* 1: a notice found no room */
+    uint32_t export;
+    uint32_t watch; /* the store's number */
+    uint64_t cookie;
 };
 
 struct fsi_backend_state {
-    uint32_t magic;
+    _Alignas(8) uint32_t magic; /* what lies behind the head has 64-bit members */
     uint32_t version;
     uint32_t size;
     uint32_t dialect;
     uint32_t nslots;
+    uint32_t nresponses;
     uint32_t max_streams;
+    uint32_t max_locks;
+    uint32_t max_watches;
     struct fsif_shared_u32 reason; /* enum fsif_poison */
     struct fsif_shared_u32 busy;
     struct fsif_shared_u32 open; /* handles */
@@ -53,14 +81,20 @@ struct fsi_backend_state {
     struct fsi_producer producer;
     struct fsi_consumer consumer;
     struct fsi_freelist free_handles;
-    struct fsif_shared_u32 owed; /* 1: a bell that a quirk holds back */
+    struct fsif_shared_u32 owed;    /* 1: a bell that is still to be rung */
+    struct fsif_shared_u32 notices; /* sent */
+    struct fsif_shared_u32 unsent;  /* 1: a notice found no room */
+    struct fsif_shared_u32 waiting; /* locks */
 };
 
 /* A process's pointers into the state and the ring. */
 struct fsi_backend_view {
     const struct fsi_dialect *dialect;
     struct fsi_backend_state *state;
+    struct fsi_backend_state *home; /* of queue 0 */
     struct fsi_backend_id *ids;
+    struct fsi_waiting_lock *locks;
+    struct fsi_watch *watches;
     struct fsif_shared_u32 *ready;
     struct fsi_ring requests;
     struct fsi_ring responses;
@@ -70,8 +104,9 @@ struct fsi_backend_view {
 
 void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v);
 
-/** fsi_backend_slots - slots of the ring that @config describes; 0 if it makes no sense */
-uint32_t fsi_backend_slots(const struct fsif_backend_config *config);
+/** fsi_backend_slots - slots of the ring that @config describes, and entries of the responses'
+ * ring; 0 if it makes no sense */
+uint32_t fsi_backend_slots(const struct fsif_backend_config *config, uint32_t *responses);
 
 /** fsi_backend_bind - check @config and take it over. Return: 0; -FSIF_EINVAL */
 int fsi_backend_bind(struct fsif_backend *be, const struct fsif_backend_config *config,
@@ -84,11 +119,8 @@ void fsi_backend_place(const struct fsi_backend_view *v, uint32_t id, uint32_t i
  */
 int fsi_backend_unpublished(const struct fsi_backend_view *v, uint32_t id);
 
-/** fsi_backend_publish - publish and ring */
+/** fsi_backend_publish - publish; a bell that the peer asked for is owed until the next flush */
 void fsi_backend_publish(const struct fsif_backend *be, const struct fsi_backend_view *v);
-
-/** fsi_backend_ring - ring the peer, or owe it the bell. @asked: 0: only if one is owed */
-void fsi_backend_ring(const struct fsif_backend *be, const struct fsi_backend_view *v, int asked);
 
 /** fsi_backend_let_go - end a request's hold of a handle; closes the file with the last one */
 int fsi_backend_let_go(const struct fsif_backend *be, const struct fsi_backend_view *v,

@@ -36,6 +36,25 @@ static inline void fsi_store_relaxed(struct fsif_shared_u32 *w, uint32_t v)
     __atomic_store_n(&w->v_, v, __ATOMIC_RELAXED);
 }
 
+/* A little-endian word that only tells the peer of progress. */
+static inline void fsi_put32_shared(struct fsif_shared_u32 *w, uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    fsi_store_release(w, v);
+}
+
+static inline uint32_t fsi_get32_shared(const struct fsif_shared_u32 *w)
+{
+    uint32_t v = fsi_load_acquire(w);
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    return v;
+}
+
 /* The two halves of a Dekker pair: each side stores its own word, then loads the other's. */
 static inline uint32_t fsi_load_seq(const struct fsif_shared_u32 *w)
 {
@@ -65,18 +84,19 @@ static inline int fsi_cas(struct fsif_shared_u32 *w, uint32_t expected, uint32_t
 
 /* Copy between private memory, of any alignment and type, and memory that the peer may change
  * meanwhile: each word is read or written once, which a plain memcpy does not promise. The shared
- * side is aligned to 4; @len is a multiple of 4. */
-typedef uint32_t fsi_word __attribute__((may_alias));
+ * side is aligned to 8 and @len is a multiple of 8. */
+typedef unsigned long fsi_word __attribute__((may_alias));
+#define FSI_WORD sizeof(fsi_word)
 
 static inline void fsi_copy_in(void *dst, const volatile void *src, size_t len)
 {
     const volatile fsi_word *s = (const volatile fsi_word *)src;
     char *d = (char *)dst;
 
-    for (size_t i = 0; i < len / 4; i++) {
+    for (size_t i = 0; i < len / FSI_WORD; i++) {
         fsi_word w = s[i];
 
-        __builtin_memcpy(d + 4 * i, &w, 4);
+        __builtin_memcpy(d + FSI_WORD * i, &w, FSI_WORD);
     }
 }
 
@@ -85,10 +105,10 @@ static inline void fsi_copy_out(volatile void *dst, const void *src, size_t len)
     volatile fsi_word *d = (volatile fsi_word *)dst;
     const char *s = (const char *)src;
 
-    for (size_t i = 0; i < len / 4; i++) {
+    for (size_t i = 0; i < len / FSI_WORD; i++) {
         fsi_word w;
 
-        __builtin_memcpy(&w, s + 4 * i, 4);
+        __builtin_memcpy(&w, s + FSI_WORD * i, FSI_WORD);
         d[i] = w;
     }
 }

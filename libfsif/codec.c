@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of the codec that is the same for every dialect: which row an operation has, what an
- * operation may ask for, what its result may be.
- *
- * A slot is private when it comes here, a page need not be. What is interpreted is copied out of a
- * shared page once, by the dialect, and judged as a copy; file data is copied once and never
- * judged.
+ * The part of the codec that is the same for every dialect: which row an operation has, the heads
+ * of slots, and the way to the dialect's own functions.
  */
 #include "codec.h"
+#include "codec3.h"
 
+#include "le.h"
 #include "mem.h"
-#include "path.h"
+#include "ring.h"
 #include <fsif/error.h>
 
 const struct fsi_dialect *fsi_dialect_find(uint32_t number)
 {
     if (number == fsi_dialect1.number)
         return &fsi_dialect1;
+#ifndef FSIF_WITHOUT_DIALECT3
+    if (number == fsi_dialect3.number)
+        return &fsi_dialect3;
+#endif
     return number == fsi_dialect2.number ? &fsi_dialect2 : NULL;
 }
 
@@ -31,6 +33,38 @@ uint32_t fsi_dialect_slots(const struct fsi_dialect *d, uint32_t pages)
     return slots;
 }
 
+uint32_t fsi_dialect_layout(const struct fsi_dialect *d, uint32_t pages, uint32_t slots,
+                            uint32_t *responses)
+{
+    if (!fsi_is_split(d)) {
+        *responses = fsi_dialect_slots(d, pages);
+        return *responses;
+    }
+    if (slots < FSIF_WIRE3_SLOTS_MIN || slots > FSIF_WIRE3_SLOTS_MAX || (slots & (slots - 1)))
+        return 0;
+    *responses = 2 * slots;
+    return slots;
+}
+
+void fsi_dialect_rings(const struct fsi_dialect *d, void *mem, uint32_t slots,
+                       struct fsi_ring *requests, struct fsi_ring *responses)
+{
+    if (fsi_is_split(d)) {
+        fsi_ring_split(mem, slots, requests, responses);
+    } else {
+        fsi_ring_requests(requests, mem, slots, d->slot_size);
+        fsi_ring_responses(responses, mem, slots, d->slot_size);
+    }
+}
+
+size_t fsif_ring_bytes(uint32_t slots)
+{
+    size_t bytes =
+        FSIF_WIRE3_RING_SLOTS + slots * (size_t)(FSIF_WIRE3_SLOT + 2 * FSIF_WIRE3_RESPONSE);
+
+    return (bytes + FSIF_PAGE_SIZE - 1) & ~(size_t)(FSIF_PAGE_SIZE - 1);
+}
+
 /* A row without a number on the wire is an operation that the dialect does not have. */
 static const struct fsi_codec_row *find_row(const struct fsi_dialect *d, uint32_t type)
 {
@@ -41,203 +75,104 @@ static const struct fsi_codec_row *find_row(const struct fsi_dialect *d, uint32_
 
 /* --- frontend's side --- */
 
-static int check_name(const char *name)
-{
-    size_t len;
-
-    if (!name)
-        return -FSIF_EINVAL;
-    len = strnlen(name, FSIF_PAGE_SIZE);
-    if (len == 0)
-        return -FSIF_ENOENT;
-    if (len == FSIF_PAGE_SIZE)
-        return -FSIF_ENAMETOOLONG;
-    return fsi_path_climbs(name, len) ? -FSIF_EACCES : 0;
-}
-
-static int check_names(const struct fsi_dialect *d, const struct fsif_op *op)
-{
-    int error = check_name(op->path);
-
-    if (!error && op->type == FSIF_OP_RENAME)
-        error = check_name(op->path2);
-    if (!error && d->names_size(op) > FSIF_PAGE_SIZE)
-        error = -FSIF_ENAMETOOLONG;
-    return error;
-}
-
-static int check_io(const struct fsi_dialect *d, const struct fsif_op *op, const void *memory)
-{
-    if (op->length > d->max_io || op->offset > (uint64_t)INT64_MAX - op->length)
-        return -FSIF_EINVAL;
-    return op->length > 0 && !memory ? -FSIF_EINVAL : 0;
-}
-
-static int check_list(const struct fsif_op *op)
-{
-    if (op->offset > UINT32_MAX || op->length < FSIF_PAGE_SIZE || !op->buffer)
-        return -FSIF_EINVAL;
-    return 0;
-}
-
 int fsi_codec_check_op(const struct fsi_dialect *d, const struct fsif_op *op)
 {
-    const struct fsi_codec_row *row = find_row(d, op->type);
-    int error = 0;
-
-    if (!row)
-        return -FSIF_ENOSYS;
-    switch (op->type) {
-    case FSIF_OP_READ:
-        error = check_io(d, op, op->buffer);
-        break;
-    case FSIF_OP_WRITE:
-        error = check_io(d, op, op->data);
-        break;
-    case FSIF_OP_TRUNCATE:
-        error = op->length > INT64_MAX ? -FSIF_EINVAL : 0;
-        break;
-    case FSIF_OP_CREATE:
-        error = op->flags & ~FSIF_CREATE_DIRECTORY ? -FSIF_EINVAL : 0;
-        break;
-    case FSIF_OP_LIST:
-        error = check_list(op);
-        break;
-    default:
-        break;
-    }
-    if (!error && (row->page_use == FSI_PAGE_NAMES || row->page_use == FSI_PAGE_LIST))
-        error = check_names(d, op);
-    return error;
+    return find_row(d, op->type) ? d->check_op(d, op) : -FSIF_ENOSYS;
 }
 
-/* Returns the bytes of the page that are in use before or after the answer. */
-static uint32_t fill_page(const struct fsi_dialect *d, const struct fsi_codec_row *row,
-                          const struct fsif_op *op, void *page)
+uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
+                                  uint32_t id, uint32_t serial, const uint32_t *where, void *slot,
+                                  void *page)
 {
-    switch (row->page_use) {
-    case FSI_PAGE_NAMES:
-        d->encode_names(op, page);
-        return (uint32_t)d->names_size(op);
-    case FSI_PAGE_LIST:
-        d->encode_names(op, page);
-        return FSIF_PAGE_SIZE;
-    case FSI_PAGE_DATA_OUT:
-        if (op->length > 0)
-            fsi_memcpy(page, op->data, (size_t)op->length);
-        return (uint32_t)op->length;
-    case FSI_PAGE_DATA_IN:
-        return (uint32_t)op->length;
-    case FSI_PAGE_ATTR:
-        return d->attr_size;
+    return d->encode_request(d, op, id, serial, where, slot, page);
+}
+
+uint32_t fsi_codec_handles(const struct fsi_dialect *d, const struct fsif_op *op)
+{
+    const struct fsi_layout3 *l;
+    uint32_t used;
+
+    if (!fsi_is_split(d))
+        return d->rows[op->type].takes_handle;
+    l = fsi_layout3(op->type);
+    used = l->handle && op->handle != FSIF_HANDLE_ROOT;
+    return used | (l->handle2 && op->handle2 != FSIF_HANDLE_ROOT ? 2u : 0u);
+}
+
+int fsi_codec_moves_data(const struct fsi_dialect *d, uint32_t type)
+{
+    if (fsi_is_split(d))
+        return fsi_layout3(type)->data != FSI_DATA_NONE;
+    return type == FSIF_OP_READ || type == FSIF_OP_WRITE;
+}
+
+uint32_t fsi_codec_payload(uint32_t type, const struct fsif_result *result)
+{
+    switch (type) {
+    case FSIF_OP_LIST:
+    case FSIF_OP_READDIR:
+        return result->used;
+    case FSIF_OP_READ:
+    case FSIF_OP_WRITE:
+    case FSIF_OP_READFILE:
+    case FSIF_OP_WRITEFILE:
+        return result->value > 0 ? (uint32_t)result->value : 0;
     default:
         return 0;
     }
 }
 
-uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
-                                  uint32_t id, const uint32_t *grefs, void *slot, void *page)
+/* Ids are two octets at the same place in every dialect, but in the machine's order in some. */
+static uint32_t id_at(const struct fsi_dialect *d, const void *at)
 {
-    const struct fsi_codec_row *row = &d->rows[op->type];
+    uint16_t id;
 
-    fsi_memset(slot, 0, d->slot_size);
-    d->put_request(slot, row->wire_type, id);
-    row->encode(op, grefs, slot);
-    return fill_page(d, row, op, page);
+    if (fsi_is_split(d))
+        return fsi_get16(at);
+    fsi_memcpy(&id, at, sizeof(id));
+    return id;
 }
 
 uint32_t fsi_codec_response_id(const struct fsi_dialect *d, const void *slot)
 {
-    return d->response_id(slot);
+    return id_at(d, slot);
 }
 
-/* The largest value that a successful operation answers with. */
-static int64_t largest_value(const struct fsi_dialect *d, uint32_t type)
+uint32_t fsi_codec_response_length(const struct fsi_dialect *d, const void *slot)
 {
-    switch (type) {
-    case FSIF_OP_OPEN:
-    case FSIF_OP_CREATE:
-        return INT32_MAX;
-    case FSIF_OP_READ:
-    case FSIF_OP_WRITE:
-        return d->max_io;
-    case FSIF_OP_LIST:
-        return FSIF_PAGE_SIZE / 2; /* a name and its NUL are at least two bytes */
-    case FSIF_OP_SPACE:
-        return INT64_MAX;
-    default:
-        return 0;
-    }
-}
+    const uint8_t *flags = (const uint8_t *)slot + offsetof(struct fsif_wire3_response, flags);
 
-static int value_fits(const struct fsi_dialect *d, const struct fsif_op *op, int64_t value)
-{
-    if (value > largest_value(d, op->type))
-        return 0;
-    if (op->type == FSIF_OP_READ || op->type == FSIF_OP_WRITE)
-        return (uint64_t)value <= op->length;
-    if (op->type == FSIF_OP_CREATE && (op->flags & FSIF_CREATE_DIRECTORY))
-        return value == 0;
-    return 1;
-}
-
-static enum fsif_poison take_page(const struct fsi_dialect *d, const struct fsif_op *op,
-                                  const void *page, struct fsif_result *out)
-{
-    switch (d->rows[op->type].page_use) {
-    case FSI_PAGE_DATA_IN:
-        if (out->value > 0)
-            fsi_memcpy(op->buffer, page, (size_t)out->value);
-        return FSIF_POISON_NONE;
-    case FSI_PAGE_ATTR:
-        return d->decode_attr(page, &out->attr);
-    case FSI_PAGE_LIST:
-        return d->decode_listing(page, op, out);
-    default:
-        return FSIF_POISON_NONE;
-    }
+    if (fsi_is_split(d))
+        return *flags & FSIF_WIRE3_LONG ? FSIF_WIRE3_RESPONSE : FSIF_WIRE3_SLOT;
+    return d->slot_size;
 }
 
 enum fsif_poison fsi_codec_decode_response(const struct fsi_dialect *d, const struct fsif_op *op,
                                            uint32_t features, const void *slot, const void *page,
                                            struct fsif_result *out)
 {
-    enum fsif_poison poison;
-
-    fsi_memset(out, 0, sizeof(*out));
-    poison = d->decode_result(op->type, features, slot, out);
-    if (poison != FSIF_POISON_NONE || out->value < 0)
-        return poison;
-    if (!value_fits(d, op, out->value))
-        return op->type == FSIF_OP_LIST ? FSIF_POISON_LISTING : FSIF_POISON_RESULT;
-    return take_page(d, op, page, out);
+    return d->decode_response(d, op, features, slot, page, out);
 }
 
 /* --- backend's side --- */
 
 uint32_t fsi_codec_request_id(const struct fsi_dialect *d, const void *slot)
 {
-    return d->request_id(slot);
+    return id_at(d, (const char *)slot + offsetof(struct fsif_wire1_request, id));
 }
 
 int fsi_codec_decode_request(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
-                             uint32_t *grefs, const struct fsi_codec_row **row)
+                             struct fsi_operands *operands, const struct fsi_codec_row **row)
 {
-    uint32_t wire_type = d->request_type(slot);
+    uint32_t wire_type = *(const uint8_t *)slot;
 
     fsi_memset(op, 0, sizeof(*op));
-    fsi_memset(grefs, 0, FSIF_PAGES_PER_CALL_MAX * sizeof(*grefs));
     *row = NULL;
-    if (wire_type == 0)
+    if (wire_type >= d->ntypes || d->types[wire_type] == FSIF_OP_NONE)
         return -FSIF_ENOSYS;
-    for (uint32_t type = FSIF_OP_NONE + 1; type < FSIF_OP_COUNT; type++) {
-        if (d->rows[type].wire_type == wire_type) {
-            op->type = type;
-            *row = &d->rows[type];
-            return (*row)->decode(slot, op, grefs);
-        }
-    }
-    return -FSIF_ENOSYS;
+    op->type = d->types[wire_type];
+    *row = &d->rows[op->type];
+    return d->decode_request(d, slot, op, operands);
 }
 
 int fsi_codec_decode_names(const struct fsi_dialect *d, const void *slot, char *page,
@@ -253,7 +188,7 @@ static int result_is_sound(const struct fsi_dialect *d, uint32_t type,
         return result->value >= -FSIF_MAX_ERRNO;
     if (type == FSIF_OP_LIST && result->value == 0 && result->more)
         return 0;
-    return find_row(d, type) && result->value <= largest_value(d, type);
+    return find_row(d, type) && result->value <= d->largest_value(d, type);
 }
 
 void fsi_codec_encode_response(const struct fsi_dialect *d, uint32_t type, uint32_t features,
@@ -266,7 +201,7 @@ void fsi_codec_encode_response(const struct fsi_dialect *d, uint32_t type, uint3
         failed.value = -FSIF_EIO;
         result = &failed;
     }
-    fsi_memset(slot, 0, d->slot_size);
+    fsi_memset(slot, 0, d->response_size);
     d->encode_result(type, features, id, result, slot);
 }
 

@@ -6,18 +6,22 @@
  * Operations to slots and back, per dialect. Every check on a peer's bytes lives here. The codec
  * works on private copies only: a slot that the ring copied in, a page that the caller copied in.
  *
- * A dialect is a table with one row for each operation. Slots are at most FSI_SLOT_MAX bytes; an
- * operation owns one page, or as many as its data needs, at most FSIF_PAGES_PER_CALL_MAX.
+ * A dialect is a table with one row for each operation. Slots are at most FSI_SLOT_MAX bytes,
+ * responses FSI_RESPONSE_MAX. Dialects 1 and 2 are paged: an operation owns one page, or as many as
+ * its data needs, at most FSIF_PAGES_PER_CALL_MAX. In dialect 3 it owns a part of the arena, if it
+ * needs any.
  */
 
 #include <stddef.h>
 #include <stdint.h>
+#include <fsif/backend.h>
 #include <fsif/frontend.h>
 #include <fsif/hooks.h>
 #include <fsif/op.h>
 #include <fsif/wire.h>
 
 #define FSI_SLOT_MAX 64u
+#define FSI_RESPONSE_MAX 128u
 
 /* How an operation uses its page. */
 enum fsi_page_use {
@@ -46,24 +50,39 @@ struct fsi_codec_row {
 struct fsi_dialect {
     uint32_t number;
     uint32_t slot_size;
-    uint32_t max_io; /* bytes of one read or write */
+    uint32_t response_size;
+    uint32_t split;  /* requests and responses have rings of their own; there is an arena */
+    uint32_t max_io; /* bytes of one read or write; split: the session's matter */
     uint32_t slots_of_one_page;
-    const struct fsi_codec_row *rows; /* FSIF_OP_COUNT, by enum fsif_op_type */
     uint32_t max_ring_pages;
+    const struct fsi_codec_row *rows; /* FSIF_OP_COUNT, by enum fsif_op_type */
+    const uint8_t *types;             /* enum fsif_op_type, by number on the wire */
+    uint32_t ntypes;
 
-    /* What is alike for all rows of a dialect, and differs between dialects. Slots and pages are as
-     * in the functions below. */
+    int (*check_op)(const struct fsi_dialect *d, const struct fsif_op *op);
+    /* Bytes of the arena that the request takes; 0: none. NULL: the dialect is paged. */
+    uint32_t (*part_size)(const struct fsif_op *op);
+    /* As fsi_codec_encode_request(), fsi_codec_decode_response() */
+    uint32_t (*encode_request)(const struct fsi_dialect *d, const struct fsif_op *op, uint32_t id,
+                               uint32_t serial, const uint32_t *where, void *slot, void *page);
+    enum fsif_poison (*decode_response)(const struct fsi_dialect *d, const struct fsif_op *op,
+                                        uint32_t features, const void *slot, const void *page,
+                                        struct fsif_result *out);
+    int (*decode_request)(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
+                          struct fsi_operands *operands);
+    /* The largest value that a successful operation answers with */
+    int64_t (*largest_value)(const struct fsi_dialect *d, uint32_t type);
+    /* The result's value and more; negative values are errors already. */
+    void (*encode_result)(uint32_t type, uint32_t features, uint32_t id,
+                          const struct fsif_result *result, void *slot);
+
+    /* --- paged dialects: what is alike for all rows of one, and differs between them --- */
+
     void (*put_request)(void *slot, uint32_t wire_type, uint32_t id);
-    uint32_t (*request_type)(const void *slot);
-    uint32_t (*request_id)(const void *slot);
-    uint32_t (*response_id)(const void *slot);
     /* Bytes that the name (names) of @op take in the page; more than a page: they do not fit. */
     size_t (*names_size)(const struct fsif_op *op);
     void (*encode_names)(const struct fsif_op *op, void *page);
     int (*decode_names)(const void *slot, char *page, const char *strip, struct fsif_op *op);
-    /* The result's value and more; negative values are errors already. */
-    void (*encode_result)(uint32_t type, uint32_t features, uint32_t id,
-                          const struct fsif_result *result, void *slot);
     enum fsif_poison (*decode_result)(uint32_t type, uint32_t features, const void *slot,
                                       struct fsif_result *out);
     /* Attributes in a page; NULL where no row has FSI_PAGE_ATTR. */
@@ -75,11 +94,41 @@ struct fsi_dialect {
     uint32_t attr_size; /* bytes of the page that attributes take */
 };
 
+/* A guest that speaks dialects 1 and 2 only is built with FSIF_WITHOUT_DIALECT3, and without the
+ * files that are then not asked for. */
+static inline int fsi_is_split(const struct fsi_dialect *d)
+{
+#ifdef FSIF_WITHOUT_DIALECT3
+    (void)d;
+    return 0;
+#else
+    return d->split != 0;
+#endif
+}
+
 /** fsi_dialect_find - the table of a dialect; NULL if there is none */
 const struct fsi_dialect *fsi_dialect_find(uint32_t number);
 
 /** fsi_dialect_slots - slots of a ring of @pages pages; 0 if the dialect has no such ring */
 uint32_t fsi_dialect_slots(const struct fsi_dialect *d, uint32_t pages);
+
+/**
+ * fsi_dialect_layout - requests at once and entries of the responses' ring
+ *
+ * @pages: of the ring, paged dialects; @slots: that are wanted, split ones
+ *
+ * Return: slots, and @responses; 0 if the dialect has no such ring
+ */
+uint32_t fsi_dialect_layout(const struct fsi_dialect *d, uint32_t pages, uint32_t slots,
+                            uint32_t *responses);
+
+/** fsi_dialect_rings - the two halves of the ring at @mem with @slots slots */
+struct fsi_ring;
+void fsi_dialect_rings(const struct fsi_dialect *d, void *mem, uint32_t slots,
+                       struct fsi_ring *requests, struct fsi_ring *responses);
+
+/** fsi_codec_response_length - octets in use of a response entry */
+uint32_t fsi_codec_response_length(const struct fsi_dialect *d, const void *slot);
 
 /* --- frontend's side --- */
 
@@ -94,14 +143,27 @@ int fsi_codec_check_op(const struct fsi_dialect *d, const struct fsif_op *op);
 /**
  * fsi_codec_encode_request - fill a private slot and the (shared) pages of a checked op
  *
- * @grefs: of the id's pages
- * @page:  the id's shared pages, contiguous: names or data are written to them, never read
+ * @serial: of the request
+ * @where: grefs of the id's pages; or where in the arena the request's part begins
+ * @page:  the id's shared pages, contiguous, or its part: names or data are written, never read
  *
  * Return: bytes of the pages that now hold something: what was written, or what the backend may
  *         write in answer, whichever is more
  */
 uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
-                                  uint32_t id, const uint32_t *grefs, void *slot, void *page);
+                                  uint32_t id, uint32_t serial, const uint32_t *where, void *slot,
+                                  void *page);
+
+/** fsi_codec_handles - which of an operation's handles are handles, and not the root: bit 0 handle,
+ * bit 1 handle2 */
+uint32_t fsi_codec_handles(const struct fsi_dialect *d, const struct fsif_op *op);
+
+/** fsi_codec_moves_data - whether the operation's length is that of data, so that max_io limits it
+ */
+int fsi_codec_moves_data(const struct fsi_dialect *d, uint32_t type);
+
+/** fsi_codec_payload - bytes of data that an operation moved, for the hooks */
+uint32_t fsi_codec_payload(uint32_t type, const struct fsif_result *result);
 
 /** fsi_codec_response_id - the id of a private copy of a response */
 uint32_t fsi_codec_response_id(const struct fsi_dialect *d, const void *slot);
@@ -110,7 +172,7 @@ uint32_t fsi_codec_response_id(const struct fsi_dialect *d, const void *slot);
  * fsi_codec_decode_response - check a response to @op and copy its data out
  *
  * @slot: private copy
- * @page: the id's shared pages; each byte is read at most once
+ * @page: the id's shared pages or part; each byte is read at most once
  * @out:  filled in on success; @op's buffer too. A file error is a success: value is negative.
  *
  * Return: FSIF_POISON_NONE, or what the backend did wrong
@@ -127,13 +189,13 @@ uint32_t fsi_codec_request_id(const struct fsi_dialect *d, const void *slot);
 /**
  * fsi_codec_decode_request - operands of a private copy of a request
  *
- * @grefs: FSIF_PAGES_PER_CALL_MAX numbers: those of the request, then 0
+ * @operands: receives what is not in @op; @op's ranges and set point into it
  * @row: receives the operation's row, NULL for an unknown operation; op->type is 0 then
  *
  * Return: 0, or a negative FSIF_E* to answer with: -FSIF_ENOSYS unknown; -FSIF_EINVAL
  */
 int fsi_codec_decode_request(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
-                             uint32_t *grefs, const struct fsi_codec_row **row);
+                             struct fsi_operands *operands, const struct fsi_codec_row **row);
 
 /**
  * fsi_codec_decode_names - the names of a request, from a private copy of its page
@@ -148,7 +210,7 @@ int fsi_codec_decode_names(const struct fsi_dialect *d, const void *slot, char *
                            const char *strip, struct fsif_op *op);
 
 /**
- * fsi_codec_encode_response - fill a private slot, zero to its end
+ * fsi_codec_encode_response - fill a private response entry, zero to its end
  *
  * A value outside what the operation may return is a bug of the store and is answered with
  * -FSIF_EIO.
@@ -162,5 +224,21 @@ uint32_t fsi_codec_encode_attr(const struct fsi_dialect *d, const struct fsif_at
 
 extern const struct fsi_dialect fsi_dialect1;
 extern const struct fsi_dialect fsi_dialect2;
+extern const struct fsi_dialect fsi_dialect3;
+
+/* --- codec_paged.c: for the tables of dialects 1 and 2 --- */
+
+int fsi_paged_check_op(const struct fsi_dialect *d, const struct fsif_op *op);
+uint32_t fsi_paged_encode_request(const struct fsi_dialect *d, const struct fsif_op *op,
+                                  uint32_t id, uint32_t serial, const uint32_t *grefs, void *slot,
+                                  void *page);
+enum fsif_poison fsi_paged_decode_response(const struct fsi_dialect *d, const struct fsif_op *op,
+                                           uint32_t features, const void *slot, const void *page,
+                                           struct fsif_result *out);
+int fsi_paged_decode_request(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
+                             struct fsi_operands *operands);
+int64_t fsi_paged_largest_value(const struct fsi_dialect *d, uint32_t type);
+extern const uint8_t fsi_paged_types[];
+#define FSI_PAGED_TYPES (FSIF_WIRE_SYNC + 1u)
 
 #endif

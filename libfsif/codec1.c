@@ -52,6 +52,7 @@ static const struct fsi_codec_row rows[FSIF_OP_COUNT] = {
 const struct fsi_dialect fsi_dialect1 = {
     .number = 1,
     .slot_size = FSIF_WIRE1_SLOT,
+    .response_size = FSIF_WIRE1_SLOT,
     .max_io = FSIF_PAGE_SIZE,
     .slots_of_one_page = FSIF_WIRE1_SLOTS,
     .rows = rows,

@@ -74,6 +74,7 @@ static const struct fsi_codec_row rows[FSIF_OP_COUNT] = {
 const struct fsi_dialect fsi_dialect2 = {
     .number = 2,
     .slot_size = FSIF_WIRE2_SLOT,
+    .response_size = FSIF_WIRE2_SLOT,
     .max_io = FSIF_WIRE2_MAX_IO,
     .slots_of_one_page = FSIF_WIRE2_SLOTS,
     .rows = rows,

@@ -178,19 +178,6 @@ void fsi_common_put_request(void *slot, uint32_t wire_type, uint32_t id)
     fsi_memcpy(slot, &head, offsetof(struct fsif_wire1_request, u));
 }
 
-uint32_t fsi_common_request_type(const void *slot)
-{
-    return *(const uint8_t *)slot;
-}
-
-uint32_t fsi_common_request_id(const void *slot)
-{
-    uint16_t id;
-
-    fsi_memcpy(&id, (const char *)slot + offsetof(struct fsif_wire1_request, id), sizeof(id));
-    return id;
-}
-
 size_t fsi_common_names_size(const struct fsif_op *op)
 {
     if (op->type == FSIF_OP_RENAME)
@@ -302,14 +289,6 @@ void fsi_common_encode_result(uint32_t type, uint32_t features, uint32_t id,
         ret = listing_ret(result);
     fsi_common_put_response(slot, id);
     fsi_memcpy((char *)slot + offsetof(struct fsif_wire1_response, ret), &ret, sizeof(ret));
-}
-
-uint32_t fsi_common_response_id(const void *slot)
-{
-    uint16_t id;
-
-    fsi_memcpy(&id, (const char *)slot + offsetof(struct fsif_wire1_response, id), sizeof(id));
-    return id;
 }
 
 static enum fsif_poison decode_listing_ret(uint64_t ret, struct fsif_result *out)

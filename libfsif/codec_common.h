@@ -37,10 +37,12 @@
                       fsi_common_encode_handle, fsi_common_decode_handle}
 
 #define FSI_COMMON_FUNCTIONS                                                                       \
-    .put_request = fsi_common_put_request, .request_type = fsi_common_request_type,                \
-    .request_id = fsi_common_request_id, .response_id = fsi_common_response_id,                    \
-    .names_size = fsi_common_names_size, .encode_names = fsi_common_encode_names,                  \
-    .decode_names = fsi_common_decode_names, .decode_listing = fsi_common_decode_listing
+    .types = fsi_paged_types, .ntypes = FSI_PAGED_TYPES, .check_op = fsi_paged_check_op,           \
+    .encode_request = fsi_paged_encode_request, .decode_response = fsi_paged_decode_response,      \
+    .decode_request = fsi_paged_decode_request, .largest_value = fsi_paged_largest_value,          \
+    .put_request = fsi_common_put_request, .names_size = fsi_common_names_size,                    \
+    .encode_names = fsi_common_encode_names, .decode_names = fsi_common_decode_names,              \
+    .decode_listing = fsi_common_decode_listing
 
 /** fsi_common_put_operands, fsi_common_get_operands - operands lie behind the head of a slot */
 void fsi_common_put_operands(void *slot, const void *operands, size_t size);
@@ -70,14 +72,11 @@ int fsi_common_decode_list(const void *slot, struct fsif_op *op, uint32_t *grefs
 void fsi_common_encode_chmod(const struct fsif_op *op, const uint32_t *grefs, void *slot);
 int fsi_common_decode_chmod(const void *slot, struct fsif_op *op, uint32_t *grefs);
 void fsi_common_put_request(void *slot, uint32_t wire_type, uint32_t id);
-uint32_t fsi_common_request_type(const void *slot);
-uint32_t fsi_common_request_id(const void *slot);
 size_t fsi_common_names_size(const struct fsif_op *op);
 void fsi_common_encode_names(const struct fsif_op *op, void *page);
 int fsi_common_decode_names(const void *slot, char *page, const char *strip, struct fsif_op *op);
 void fsi_common_encode_result(uint32_t type, uint32_t features, uint32_t id,
                               const struct fsif_result *result, void *slot);
-uint32_t fsi_common_response_id(const void *slot);
 enum fsif_poison fsi_common_decode_result(uint32_t type, uint32_t features, const void *slot,
                                           struct fsif_result *out);
 uint32_t fsi_common_encode_attr(const struct fsif_attr *attr, void *at);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Carrying a checked request out on the store. */
+/* Carrying a checked request out on the store: dialects 1 and 2, and the way to dialect 3. */
 #include <fsif/backend.h>
 
+#include "backend3.h"
 #include "backend_state.h"
 #include "mem.h"
 
@@ -103,12 +104,16 @@ static int64_t on_path(const struct job *j, uint64_t *file)
 
 void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq)
 {
-    const struct job j = {be->config_.store_ops, be->config_.store, &rq->op, rq->file_};
+    const struct job j = {be->config_.store_ops, be->config_.store, &rq->op, rq->file_[0]};
     struct fsi_backend_view v;
     struct fsif_result result;
     uint64_t file = 0;
 
     fsi_backend_look(be, &v);
+    if (fsi_is_split(v.dialect)) {
+        fsi_execute3(be, &v, rq);
+        return;
+    }
     fsi_memset(&result, 0, sizeof(result));
     if (rq->op.type == FSIF_OP_CLOSE)
         result.value = fsi_handles_close(&v.handles, rq->op.handle);
@@ -124,13 +129,11 @@ void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq)
 int fsif_backend_serve(struct fsif_backend *be, struct fsif_fetched *rq)
 {
     int count = 0;
+    int got;
 
-    for (;;) {
-        int got = fsif_backend_fetch(be, rq);
-
-        if (got <= 0)
-            return got < 0 ? got : count;
+    while ((got = fsif_backend_fetch(be, rq)) > 0) {
         fsif_backend_execute(be, rq);
         count++;
     }
+    return got < 0 ? got : count;
 }

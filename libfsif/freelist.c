@@ -3,18 +3,6 @@
 
 #include "barrier.h"
 
-/* The lowest set bit's number. __builtin_ctz is a call into libgcc on riscv64; a multiplication by
- * a de Bruijn sequence is not. */
-static uint32_t lowest_bit(uint32_t word)
-{
-    static const uint8_t position[32] = {0,  1,  28, 2,  29, 14, 24, 3,  30, 22, 20,
-                                         15, 25, 17, 4,  8,  31, 27, 13, 23, 21, 19,
-                                         16, 7,  26, 12, 18, 6,  11, 5,  10, 9};
-    uint32_t lowest = word & (~word + 1u);
-
-    return position[(uint32_t)(lowest * 0x077cb531u) >> 27];
-}
-
 void fsi_freelist_init(struct fsi_freelist *f, struct fsif_shared_u32 *words, uint32_t count)
 {
     uint32_t nwords = FSI_FREELIST_WORDS(count);
@@ -37,7 +25,7 @@ int fsi_freelist_get(struct fsi_freelist *f, struct fsif_shared_u32 *words, uint
         uint32_t word = fsi_load_relaxed(&words[at]);
 
         while (word) {
-            uint32_t bit = lowest_bit(word);
+            uint32_t bit = fsi_lowest_bit(word);
 
             if (fsi_cas(&words[at], word, word & ~(1u << bit))) {
                 fsi_store_relaxed(&f->hint, at);

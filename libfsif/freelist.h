@@ -10,6 +10,18 @@
 #include <stdint.h>
 #include <fsif/wire.h>
 
+/* The lowest set bit's number. __builtin_ctz is a call into libgcc on riscv64; a multiplication by
+ * a de Bruijn sequence is not. */
+static inline uint32_t fsi_lowest_bit(uint32_t word)
+{
+    static const uint8_t position[32] = {0,  1,  28, 2,  29, 14, 24, 3,  30, 22, 20,
+                                         15, 25, 17, 4,  8,  31, 27, 13, 23, 21, 19,
+                                         16, 7,  26, 12, 18, 6,  11, 5,  10, 9};
+    uint32_t lowest = word & (~word + 1u);
+
+    return position[(uint32_t)(lowest * 0x077cb531u) >> 27];
+}
+
 struct fsi_freelist {
     struct fsif_shared_u32 hint; /* a word that may have a free bit; only a guess */
     uint32_t count;

@@ -22,6 +22,7 @@
 
 #include "barrier.h"
 #include "codec.h"
+#include "codec3.h"
 #include "freelist.h"
 #include "frontend_state.h"
 #include "mem.h"
@@ -36,31 +37,42 @@ void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view 
     v->ids = (struct fsi_frontend_id *)(st + 1);
     v->ready = (struct fsif_shared_u32 *)(v->ids + st->nids);
     v->freewords = v->ready + st->nslots;
-    fsi_ring_requests(&v->requests, fe->config_.ring, st->nslots, v->dialect->slot_size);
-    fsi_ring_responses(&v->responses, fe->config_.ring, st->nslots, v->dialect->slot_size);
+    fsi_dialect_rings(v->dialect, fe->config_.ring, st->nslots, &v->requests, &v->responses);
 }
 
 uint32_t fsi_frontend_call_pages(const struct fsif_frontend_config *c)
 {
+    if (fsi_is_split(fsi_dialect_find(c->dialect)))
+        return 0;
     return c->pages_per_call ? c->pages_per_call : 1;
+}
+
+/* Whether the memory for names and data makes sense. */
+static int memory_fits(const struct fsif_frontend_config *c, const struct fsi_dialect *d)
+{
+    uint32_t pages;
+
+    if (fsi_is_split(d))
+        return c->arena && c->max_io && c->max_io <= fsif_arena_size(c->arena);
+    pages = fsi_frontend_call_pages(c);
+    return c->npages >= pages && pages <= d->max_io / FSIF_PAGE_SIZE;
 }
 
 uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c)
 {
-    const struct fsi_dialect *d;
+    const struct fsi_dialect *d = fsi_dialect_find(c->dialect);
+    uint32_t responses;
 
-    if (c->size < sizeof(*c) || c->npages < fsi_frontend_call_pages(c))
+    if (c->size < sizeof(*c) || !d || !memory_fits(c, d))
         return 0;
-    d = fsi_dialect_find(c->dialect);
-    if (!d || fsi_frontend_call_pages(c) > d->max_io / FSIF_PAGE_SIZE)
-        return 0;
-    return fsi_dialect_slots(d, c->ring_pages);
+    return fsi_dialect_layout(d, c->ring_pages, c->slots, &responses);
 }
 
 uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c)
 {
     uint32_t nslots = fsi_frontend_slots(c);
-    uint32_t calls = c->npages / fsi_frontend_call_pages(c);
+    uint32_t pages = nslots ? fsi_frontend_call_pages(c) : 0;
+    uint32_t calls = pages ? c->npages / pages : nslots;
 
     return calls < nslots ? calls : nslots;
 }
@@ -84,7 +96,9 @@ size_t fsif_frontend_calls_size(const struct fsif_frontend_config *c)
 int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_config *c, void *state,
                       void *calls)
 {
-    if (!fsif_frontend_state_size(c) || !c->ring || !c->pages || !c->grefs || !state || !calls)
+    if (!fsif_frontend_state_size(c) || !c->ring || !state || !calls)
+        return -FSIF_EINVAL;
+    if (fsi_frontend_call_pages(c) && (!c->pages || !c->grefs))
         return -FSIF_EINVAL;
     if (c->handle_tag % FSIF_HANDLE_TAG || c->handle_tag > INT32_MAX)
         return -FSIF_EINVAL;
@@ -118,13 +132,15 @@ int fsif_frontend_init(struct fsif_frontend *fe, const struct fsif_frontend_conf
     fsi_consumer_init(&st->consumer, c->first_index);
     for (uint32_t i = 0; i < st->nids * st->call_pages; i++)
         v.ids[i / st->call_pages].grefs[i % st->call_pages] = c->grefs[i];
-    fsi_ring_format(c->ring, c->first_index);
+    fsi_ring_format(&v.requests, &v.responses, c->first_index);
     return 0;
 }
 
 uint32_t fsif_frontend_max_io(const struct fsif_frontend *fe)
 {
-    return fe->state_->call_pages * FSIF_PAGE_SIZE;
+    uint32_t pages = fe->state_->call_pages;
+
+    return pages ? pages * FSIF_PAGE_SIZE : fe->config_.max_io;
 }
 
 uint32_t fsif_frontend_max_calls(const struct fsif_frontend *fe)
@@ -163,25 +179,35 @@ static void report(const struct fsif_frontend *fe, uint32_t id, const struct fsi
     event.op = call->op.type;
     if (!begin) {
         event.result = call->result.value;
-        if (call->op.type == FSIF_OP_LIST)
-            event.bytes = call->result.used;
-        else if ((call->op.type == FSIF_OP_READ || call->op.type == FSIF_OP_WRITE) &&
-                 call->result.value > 0)
-            event.bytes = (uint32_t)call->result.value;
+        event.bytes = fsi_codec_payload(call->op.type, &call->result);
     }
     hook(h->arg, &event);
 }
 
-static void free_id(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+void fsi_frontend_put_part(const struct fsif_frontend *fe, struct fsi_frontend_id *e)
 {
+    struct fsif_range part = e->part;
+
+    if (!fsi_is_split(fsi_dialect_find(fe->config_.dialect)) || !part.len)
+        return;
+    e->part.len = 0;
+    fsif_arena_put(fe->config_.arena, &part);
+}
+
+static void free_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
+                    uint32_t word)
+{
+    fsi_frontend_put_part(fe, &v->ids[id]);
     fsi_store_seq(&v->ids[id].word, FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
     fsi_freelist_put(&v->state->free, v->freewords, id);
 }
 
 /* The same for the id whose response is being taken: a successor must find the response taken and
  * the id free, or neither, and nobody may get the id before. */
-static void free_taken_id(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+static void free_taken_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                          uint32_t id, uint32_t word)
 {
+    fsi_frontend_put_part(fe, &v->ids[id]);
     fsi_store_seq(&v->ids[id].word, FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
     fsi_store_seq(&v->state->taking, 0);
     fsi_freelist_put(&v->state->free, v->freewords, id);
@@ -202,7 +228,7 @@ static void finish_early(const struct fsif_frontend *fe, const struct fsi_fronte
                  FSI_CALL_GENERATION(word) | FSI_CALL_ABANDONED)) {
         /* ANSWERED: the response came in between. */
         fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
-        free_id(v, id, word);
+        free_id(fe, v, id, word);
     }
     report(fe, id, call, 0);
     call->done(call);
@@ -214,41 +240,89 @@ static int claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
            fsi_cas(&v->ids[id].word, word, FSI_CALL_GENERATION(word) | FSI_CALL_CLAIMED);
 }
 
-static uint8_t *pages_of(const struct fsif_frontend *fe, uint32_t id)
+/* The shared memory that belongs to an id's request; NULL: it has none. */
+static uint8_t *pages_of(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                         uint32_t id)
 {
-    return (uint8_t *)fe->config_.pages + (size_t)id * fe->state_->call_pages * FSIF_PAGE_SIZE;
+    uint32_t pages = fe->state_->call_pages;
+
+    if (pages)
+        return (uint8_t *)fe->config_.pages + (size_t)id * pages * FSIF_PAGE_SIZE;
+    return v->ids[id].part.len ? (uint8_t *)fsif_arena_at(fe->config_.arena, &v->ids[id].part)
+                               : NULL;
 }
 
-/* Put the operands into the id's own copy of the slot and its pages. */
-static void prepare(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
-                    const struct fsif_call *call)
+/* What an earlier call left behind this one's bytes is nobody's business. (In the arena lies
+ * nothing but what was meant for the backend.) */
+static void clear_behind(struct fsi_frontend_id *e, uint8_t *page, uint32_t used)
 {
-    struct fsi_frontend_id *e = &v->ids[id];
-    uint8_t *page = pages_of(fe, id);
-    struct fsif_op op = call->op;
-    uint32_t used;
-
-    op.handle -= fe->config_.handle_tag;
-    used = fsi_codec_encode_request(v->dialect, &op, id, e->grefs, e->slot, page);
-
-    /* What an earlier call left behind this one's bytes is nobody's business. */
     if (e->dirty > used)
         fsi_memset(page + used, 0, e->dirty - used);
     e->dirty = used;
+}
+
+/* Handles as the backend knows them */
+static void untag(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                  struct fsif_op *op)
+{
+    uint32_t used = fsi_codec_handles(v->dialect, op);
+
+    if (used & 1)
+        op->handle -= fe->config_.handle_tag;
+    if (used & 2)
+        op->handle2 -= fe->config_.handle_tag;
+}
+
+/* Put the operands into the id's own copy of the slot and its shared memory. */
+static int prepare(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
+                   const struct fsif_call *call)
+{
+    struct fsi_frontend_id *e = &v->ids[id];
+    const uint32_t *where = e->grefs;
+    struct fsif_op op = call->op;
+    uint32_t serial = 0;
+    uint32_t used;
+
+    untag(fe, v, &op);
+    if (fsi_is_split(v->dialect)) {
+        uint32_t size = v->dialect->part_size(&op);
+
+        if (size && fsif_arena_get(fe->config_.arena, size, &e->part))
+            return -FSIF_EAGAIN;
+        where = &e->part.at;
+        serial = fsi_fetch_add(&v->state->serial, 1);
+    }
+    used =
+        fsi_codec_encode_request(v->dialect, &op, id, serial, where, e->slot, pages_of(fe, v, id));
+    if (!fsi_is_split(v->dialect))
+        clear_behind(e, pages_of(fe, v, id), used);
     fsi_store_relaxed(&e->placed, 0);
     fsi_store_relaxed(&e->deadline_low, (uint32_t)call->deadline);
     fsi_store_relaxed(&e->deadline_high, (uint32_t)(call->deadline >> 32));
+    return 0;
+}
+
+static void ring_bell(const struct fsif_frontend *fe)
+{
+    /* A bell that fails is a backend that is gone; that is watched elsewhere. */
+    if (fe->config_.transport)
+        (void)fe->config_.transport->notify(fe->config_.session, fe->config_.queue);
 }
 
 void fsi_frontend_publish(const struct fsif_frontend *fe, const struct fsi_frontend_view *v)
 {
-    /* A bell that fails is a backend that is gone; that is watched elsewhere. */
-    if (fsi_producer_publish(&v->requests, &v->state->producer, v->ready) && fe->config_.transport)
-        (void)fe->config_.transport->notify(fe->config_.session, fe->config_.queue);
+    if (fsi_producer_publish(&v->requests, &v->state->producer, v->ready))
+        ring_bell(fe);
+}
+
+void fsif_frontend_flush(struct fsif_frontend *fe)
+{
+    if (fsi_load_relaxed(&fe->state_->owed) && fsi_cas(&fe->state_->owed, 1, 0))
+        ring_bell(fe);
 }
 
 static void put_on_ring(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                        uint32_t id)
+                        uint32_t id, int later)
 {
     struct fsi_frontend_id *e = &v->ids[id];
     uint8_t slot[FSI_SLOT_MAX];
@@ -259,8 +333,13 @@ static void put_on_ring(const struct fsif_frontend *fe, const struct fsi_fronten
     index = fsi_producer_reserve(&v->state->producer);
     e->index = index;
     fsi_store_release(&e->placed, 1);
-    fsi_producer_ready(&v->requests, v->ready, index, slot);
-    fsi_frontend_publish(fe, v);
+    fsi_producer_ready(&v->requests, v->ready, index, slot, v->dialect->slot_size);
+    if (!fsi_producer_publish(&v->requests, &v->state->producer, v->ready))
+        return;
+    if (later)
+        fsi_store_seq(&v->state->owed, 1);
+    else
+        ring_bell(fe);
 }
 
 /* What this session can carry. A backend of dialect 2 that knows no error numbers may be an old
@@ -269,14 +348,16 @@ static int check_op(const struct fsif_frontend *fe, const struct fsi_frontend_vi
                     const struct fsif_op *op)
 {
     uint32_t tag = fe->config_.handle_tag;
+    uint32_t used;
     int err = fsi_codec_check_op(v->dialect, op);
 
     if (err)
         return err;
-    if (tag && v->dialect->rows[op->type].takes_handle &&
-        op->handle / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag)
+    used = tag ? fsi_codec_handles(v->dialect, op) : 0;
+    if ((used & 1 && op->handle / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag) ||
+        (used & 2 && op->handle2 / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag))
         return -FSIF_ESTALE;
-    if (op->type == FSIF_OP_READ || op->type == FSIF_OP_WRITE) {
+    if (fsi_codec_moves_data(v->dialect, op->type)) {
         if (op->length > fsif_frontend_max_io(fe))
             return -FSIF_EINVAL;
         if (!op->length && v->dialect->number == 2 && !(fe->config_.features & FSIF_FEATURE_ERRNO))
@@ -285,7 +366,18 @@ static int check_op(const struct fsif_frontend *fe, const struct fsi_frontend_vi
     return 0;
 }
 
-int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
+/* Take back a call that nobody else has seen, or has claimed. */
+static int take_back(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                     struct fsif_call *call, uint32_t id, uint32_t word)
+{
+    fsi_memset(&call->result, 0, sizeof(call->result));
+    call->result.value = -FSIF_EPROTO;
+    report(fe, id, call, 0);
+    free_id(fe, v, id, word);
+    return -FSIF_EPROTO;
+}
+
+static int submit(struct fsif_frontend *fe, struct fsif_call *call, int later)
 {
     struct fsi_frontend_view v;
     uint32_t id;
@@ -302,21 +394,30 @@ int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
         return -FSIF_EAGAIN;
     word = fsi_load_relaxed(&v.ids[id].word) & ~7u;
     fsi_store_relaxed(&v.ids[id].word, word | FSI_CALL_BUSY);
-    prepare(fe, &v, id, call);
+    err = prepare(fe, &v, id, call);
+    if (err) {
+        free_id(fe, &v, id, word);
+        return err;
+    }
     call->id_ = id;
     call->ticket_ = word;
     fe->calls_[id] = call;
     report(fe, id, call, 1);
     fsi_store_seq(&v.ids[id].word, word | FSI_CALL_INFLIGHT);
-    if (fsif_frontend_dead(fe) && claim(&v, id, word | FSI_CALL_INFLIGHT)) {
-        fsi_memset(&call->result, 0, sizeof(call->result));
-        call->result.value = -FSIF_EPROTO;
-        report(fe, id, call, 0);
-        free_id(&v, id, word);
-        return -FSIF_EPROTO;
-    }
-    put_on_ring(fe, &v, id);
+    if (fsif_frontend_dead(fe) && claim(&v, id, word | FSI_CALL_INFLIGHT))
+        return take_back(fe, &v, call, id, word);
+    put_on_ring(fe, &v, id, later);
     return 0;
+}
+
+int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
+{
+    return submit(fe, call, 0);
+}
+
+int fsif_frontend_queue(struct fsif_frontend *fe, struct fsif_call *call)
+{
+    return submit(fe, call, 1);
 }
 
 int fsif_frontend_cancel(struct fsif_frontend *fe, struct fsif_call *call)
@@ -384,7 +485,7 @@ static int64_t tagged(const struct fsif_frontend *fe, const struct fsif_call *ca
 {
     uint32_t tag = fe->config_.handle_tag;
     int64_t value = call->result.value;
-    int gives = call->op.type == FSIF_OP_OPEN ||
+    int gives = call->op.type == FSIF_OP_OPEN || call->op.type == FSIF_OP_EXPORT ||
                 (call->op.type == FSIF_OP_CREATE && !(call->op.flags & FSIF_CREATE_DIRECTORY));
 
     if (!tag || !gives || value < 0)
@@ -401,13 +502,13 @@ static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_fron
 
     fsi_memset(&call->result, 0, sizeof(call->result));
     bad = fsi_codec_decode_response(v->dialect, &call->op, fe->config_.features, slot,
-                                    pages_of(fe, id), &call->result);
+                                    pages_of(fe, v, id), &call->result);
     if (bad) {
         fsi_memset(&call->result, 0, sizeof(call->result));
         call->result.value = -FSIF_EIO;
     }
     call->result.value = tagged(fe, call);
-    free_taken_id(v, id, word);
+    free_taken_id(fe, v, id, word);
     report(fe, id, call, 0);
     call->done(call);
     *ran = 1;
@@ -449,26 +550,60 @@ static enum fsif_poison settle(struct fsif_frontend *fe, const struct fsi_fronte
             return FSIF_POISON_NONE;
         } else {
             fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
-            free_taken_id(v, id, word);
+            free_taken_id(fe, v, id, word);
             return FSIF_POISON_NONE;
         }
     }
+}
+
+/* A notice: no id, no request. */
+static enum fsif_poison take_notice(struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                                    const void *slot)
+{
+    struct fsif_wire3_ring *ring = (struct fsif_wire3_ring *)fe->config_.ring;
+    struct fsif_notice notice;
+    enum fsif_poison bad = fsi_notice3_get(slot, &notice);
+    uint32_t taken;
+
+    fsi_consumer_take(&v->state->consumer);
+    if (bad)
+        return bad;
+    taken = fsi_load_relaxed(&v->state->notices) + 1;
+    fsi_store_relaxed(&v->state->notices, taken);
+    fsi_put32_shared(&ring->notices_seen, taken);
+    if (notice.kind && fe->config_.notice)
+        fe->config_.notice(fe->config_.notice_arg, &notice);
+    return FSIF_POISON_NONE;
+}
+
+/* The next response entry, or what there is in use of it. Returns as fsi_consumer_peek(). */
+static int peek(const struct fsi_frontend_view *v, uint8_t *slot)
+{
+    struct fsi_frontend_state *st = v->state;
+    uint32_t next = fsi_load_relaxed(&st->consumer.next);
+    int got = fsi_consumer_peek(&v->responses, &st->consumer, &st->consumer.next, slot,
+                                v->dialect->slot_size);
+
+    if (got <= 0)
+        return got;
+    /* Read after the peer's index: there are no more responses than requests were published. */
+    if (!fsi_is_split(v->dialect) &&
+        st->consumer.seen - next > fsi_load_relaxed(&st->producer.published) - next)
+        return -FSIF_EPROTO;
+    if (fsi_codec_response_length(v->dialect, slot) > v->dialect->slot_size)
+        fsi_consumer_rest(&v->responses, &st->consumer, v->dialect->slot_size, slot);
+    return got;
 }
 
 /* Take one response. Returns 1, 0 none, or a negative error with the session dead. */
 static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_view *v, int *ran)
 {
     struct fsi_frontend_state *st = v->state;
-    uint8_t slot[FSI_SLOT_MAX];
+    uint8_t slot[FSI_RESPONSE_MAX];
     enum fsif_poison bad = FSIF_POISON_ID;
-    uint32_t next = fsi_load_relaxed(&st->consumer.next);
+    int got = peek(v, slot);
     uint32_t id;
-    int got;
 
-    got = fsi_consumer_peek(&v->responses, &st->consumer, &st->consumer.next, slot);
-    /* Read after the peer's index: there are no more responses than requests were published. */
-    if (got > 0 && st->consumer.seen - next > fsi_load_relaxed(&st->producer.published) - next)
-        got = -FSIF_EPROTO;
     if (got < 0) {
         fsif_frontend_shutdown(fe, FSIF_POISON_INDEX);
         return -FSIF_EPROTO;
@@ -476,8 +611,11 @@ static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_vie
     if (!got)
         return 0;
     id = fsi_codec_response_id(v->dialect, slot);
-    if (id < st->nids) {
-        st->taking_index = next;
+    if (fsi_is_split(v->dialect) && fsi_response3_kind(slot) != FSIF_WIRE3_ANSWER) {
+        bad = take_notice(fe, v, slot);
+        *ran = !bad;
+    } else if (id < st->nids) {
+        st->taking_index = fsi_load_relaxed(&st->consumer.next);
         fsi_store_relaxed(&st->taking, id + 1);
         fsi_consumer_take(&st->consumer);
         bad = settle(fe, v, id, slot, ran);
@@ -488,9 +626,18 @@ static int take_response(struct fsif_frontend *fe, const struct fsi_frontend_vie
     return -FSIF_EPROTO;
 }
 
+int fsif_frontend_ready(const struct fsif_frontend *fe)
+{
+    struct fsi_frontend_view v;
+
+    fsi_frontend_look(fe, &v);
+    return fsi_consumer_ready(&v.responses, &v.state->consumer);
+}
+
 int fsif_frontend_poll(struct fsif_frontend *fe)
 {
     struct fsi_frontend_view v;
+    uint32_t notices;
     int count = 0;
     int err = 1;
 
@@ -499,6 +646,7 @@ int fsif_frontend_poll(struct fsif_frontend *fe)
         return -FSIF_EPROTO;
     if (!fsi_cas(&v.state->polling, 0, 1))
         return 0;
+    notices = fsi_load_relaxed(&v.state->notices);
     while (err > 0) {
         int ran = 0;
 
@@ -507,6 +655,9 @@ int fsif_frontend_poll(struct fsif_frontend *fe)
         if (fsif_frontend_dead(fe))
             err = -FSIF_EPROTO;
     }
+    /* The backend may keep notices back for want of room. */
+    if (notices != fsi_load_relaxed(&v.state->notices))
+        ring_bell(fe);
     fsi_store_seq(&v.state->polling, 0);
     return err < 0 ? err : count;
 }

@@ -46,7 +46,7 @@ static int recover_ring(const struct fsif_frontend *fe, const struct fsi_fronten
             return -FSIF_EINVAL;
         e->index = i;
         fsi_store_relaxed(&e->placed, 1);
-        fsi_producer_ready(&v->requests, v->ready, i, e->slot);
+        fsi_producer_ready(&v->requests, v->ready, i, e->slot, v->dialect->slot_size);
     }
     fsi_producer_recover(&v->requests, p);
     (void)fsi_producer_publish(&v->requests, p, v->ready);
@@ -57,7 +57,8 @@ static int recover_ring(const struct fsif_frontend *fe, const struct fsi_fronten
 }
 
 /* Its calls are gone: an id is free unless its request is on the ring without an answer. */
-static void recover_id(const struct fsi_frontend_view *v, uint32_t id)
+static void recover_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                       uint32_t id)
 {
     struct fsi_frontend_id *e = &v->ids[id];
     uint32_t word = fsi_load_relaxed(&e->word);
@@ -71,6 +72,7 @@ static void recover_id(const struct fsi_frontend_view *v, uint32_t id)
         (void)fsi_freelist_take(&v->state->free, v->freewords, id);
         return;
     }
+    fsi_frontend_put_part(fe, e);
     fsi_store_relaxed(&e->word, generation + FSI_CALL_NEXT_GENERATION + FSI_CALL_FREE);
 }
 
@@ -113,6 +115,6 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
     fsi_store_relaxed(&st->quarantined, 0);
     fsi_freelist_init(&st->free, v.freewords, st->nids);
     for (uint32_t i = 0; i < st->nids; i++)
-        recover_id(&v, i);
+        recover_id(fe, &v, i);
     return 0;
 }

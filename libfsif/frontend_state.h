@@ -16,7 +16,7 @@
 #include "ring.h"
 
 #define FSI_FRONTEND_MAGIC 0x46734665u
-#define FSI_FRONTEND_VERSION 2u
+#define FSI_FRONTEND_VERSION 3u
 
 struct fsi_frontend_state {
     uint32_t magic;
@@ -33,7 +33,10 @@ struct fsi_frontend_state {
     struct fsi_producer producer;
     struct fsi_consumer consumer;
     struct fsi_freelist free;
-    uint32_t call_pages; /* of each id */
+    uint32_t call_pages;            /* of each id; 0: dialect 3 */
+    struct fsif_shared_u32 serial;  /* of the next request, dialect 3 */
+    struct fsif_shared_u32 owed;    /* 1: the backend asked for a bell that flush shall ring */
+    struct fsif_shared_u32 notices; /* that were taken */
 };
 
 struct fsi_frontend_id {
@@ -44,6 +47,7 @@ struct fsi_frontend_id {
     uint32_t index;
     uint32_t dirty; /* bytes of the pages that are not known to be zero */
     uint32_t grefs[FSIF_PAGES_PER_CALL_MAX];
+    struct fsif_range part; /* of the arena; len 0: none */
     uint8_t slot[FSI_SLOT_MAX];
 };
 
@@ -74,11 +78,14 @@ struct fsi_frontend_view {
 
 void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v);
 
+/** fsi_frontend_put_part - give the arena back what @e's request took of it */
+void fsi_frontend_put_part(const struct fsif_frontend *fe, struct fsi_frontend_id *e);
+
 /** fsi_frontend_slots, fsi_frontend_ids - of the ring that @c describes; 0 if it makes no sense */
 uint32_t fsi_frontend_slots(const struct fsif_frontend_config *c);
 uint32_t fsi_frontend_ids(const struct fsif_frontend_config *c);
 
-/** fsi_frontend_call_pages - pages of each id */
+/** fsi_frontend_call_pages - pages of each id; 0: dialect 3 */
 uint32_t fsi_frontend_call_pages(const struct fsif_frontend_config *c);
 
 /** fsi_frontend_bind - check @c and take it over. Return: 0; -FSIF_EINVAL */

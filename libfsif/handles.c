@@ -23,18 +23,19 @@
 #define CLOSED 0x40000000u
 #define ENDING 0x20000000u
 
-int fsi_handles_open(const struct fsi_handles *h, uint64_t file)
+int fsi_handles_open(const struct fsi_handles *h, uint64_t file, uint32_t export)
 {
     uint32_t number;
 
     if (!fsi_freelist_get(h->free, h->words, &number))
         return -FSIF_EMFILE;
     h->table[number].file = file;
+    h->table[number].export = export;
     fsi_store_seq(&h->table[number].word, OPEN);
     return (int)number;
 }
 
-int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file)
+int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file, uint32_t *export)
 {
     struct fsi_handle *e;
 
@@ -48,6 +49,7 @@ int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file
             return -FSIF_EBADF;
         if (fsi_cas(&e->word, word, word + 1)) {
             *file = e->file;
+            *export = e->export;
             return 0;
         }
     }
@@ -58,6 +60,11 @@ int fsi_handles_close(const struct fsi_handles *h, uint32_t handle)
     if (fsi_fetch_or(&h->table[handle].word, CLOSED) & CLOSED)
         return -FSIF_EBADF;
     return 0;
+}
+
+int fsi_handles_closed(const struct fsi_handles *h, uint32_t handle)
+{
+    return (fsi_load_seq(&h->table[handle].word) & CLOSED) != 0;
 }
 
 int fsi_handles_put(const struct fsi_handles *h, uint32_t handle)

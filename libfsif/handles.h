@@ -12,7 +12,7 @@
 
 struct fsi_handle {
     struct fsif_shared_u32 word; /* see handles.c */
-    uint32_t pad;
+    uint32_t export;             /* whose store the file is of */
     uint64_t file;
 };
 
@@ -24,13 +24,16 @@ struct fsi_handles {
 };
 
 /** fsi_handles_open - Return: a handle >= 0, or -FSIF_EMFILE */
-int fsi_handles_open(const struct fsi_handles *h, uint64_t file);
+int fsi_handles_open(const struct fsi_handles *h, uint64_t file, uint32_t export);
 
 /** fsi_handles_get - hold the file of a handle. Return: 0; -FSIF_EBADF */
-int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file);
+int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file, uint32_t *export);
 
 /** fsi_handles_close - no fsi_handles_get() after this. Return: 0; -FSIF_EBADF closed already */
 int fsi_handles_close(const struct fsi_handles *h, uint32_t handle);
+
+/** fsi_handles_closed - whether a handle that the caller holds was closed. Return: 1 or 0 */
+int fsi_handles_closed(const struct fsi_handles *h, uint32_t handle);
 
 /**
  * fsi_handles_put - let go

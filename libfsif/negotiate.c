@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <fsif/arena.h>
+#include <fsif/directory.h>
 #include <fsif/negotiate.h>
 #include <fsif/wire.h>
 #include "mem.h"
@@ -8,16 +10,21 @@
 /* No ring and no arena of any dialect is larger than this; each dialect has its own limit too. */
 #define PAGES_MAX (1u << 20)
 
-/* Beside the ring there is a page for a call at least. */
+static const uint32_t known[] = {1, 2, 3};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+/* What this build speaks of dialect 3: nothing, where it is left out. */
+#define SPLIT (FSIF_DIALECT_BIT(3) & FSIF_DIALECTS_KNOWN)
+#define PAGED (FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2))
+
+/* Beside the ring of a paged dialect there is a page for a call at least. */
 static const struct {
     uint32_t number;
     uint32_t ring_pages; /* at most */
     uint32_t call_pages;
-} known[] = {
+} paged[] = {
     {1, 1, FSIF_FRONTEND_MAX_CALLS},
     {2, FSIF_WIRE2_RING_PAGES, FSIF_FRONTEND_MAX_CALLS *FSIF_WIRE2_GREFS},
 };
-#define KNOWN (sizeof(known) / sizeof(known[0]))
 
 /* Keys that are numbered, and what fits behind their names. */
 #define RING_REF "ring-ref"
@@ -42,20 +49,42 @@ int fsif_export_name_valid(const char *name)
     return 1;
 }
 
-/* Whether the shared pages are enough, and few enough, for every dialect that is offered. What a
- * gref means is the transport's business: map refuses a bad one. */
-static int layout_valid(const struct fsif_offer *o)
+/* The ring and the calls of a paged dialect. Where dialect 3 is offered too there may be more pages
+ * than a paged one can use. */
+static int paged_valid(const struct fsif_offer *o)
 {
-    if (o->ring_pages == 0 || o->ring_pages > o->pages)
+    uint32_t more = o->dialects & SPLIT;
+
+    if (!(o->dialects & PAGED))
+        return 1;
+    if (o->ring_pages == 0 || o->ring_pages >= o->pages)
         return 0;
-    for (size_t i = 0; i < KNOWN; i++) {
-        if (!(o->dialects & FSIF_DIALECT_BIT(known[i].number)))
+    for (size_t i = 0; i < sizeof(paged) / sizeof(paged[0]); i++) {
+        if (!(o->dialects & FSIF_DIALECT_BIT(paged[i].number)))
             continue;
-        if (o->ring_pages > known[i].ring_pages || o->pages == o->ring_pages ||
-            o->pages - o->ring_pages > known[i].call_pages)
+        if (o->ring_pages > paged[i].ring_pages ||
+            (!more && o->pages - o->ring_pages > paged[i].call_pages))
             return 0;
     }
     return 1;
+}
+
+static int area_valid(const struct fsif_offer *o)
+{
+    uint32_t area;
+
+    if (!(o->dialects & SPLIT))
+        return 1;
+    area = fsif_area_pages(o->queues, o->slots, o->arena_pages);
+    return area && area + fsif_directory_pages(area) <= o->pages && o->max_io >= FSIF_PAGE_SIZE &&
+           o->max_io <= o->arena_pages * FSIF_PAGE_SIZE;
+}
+
+/* Whether the shared pages fit every dialect that is offered. What a gref means is the transport's
+ * business: map refuses a bad one. */
+static int layout_valid(const struct fsif_offer *o)
+{
+    return paged_valid(o) && area_valid(o);
 }
 
 /* The key of the ring's page @i: "ring-ref" of the only one, else "ring-ref-@i". */
@@ -85,10 +114,33 @@ static int write_ring(const struct fsif_offer *offer, struct fsif_dict *out)
     return error;
 }
 
+static int write_area(const struct fsif_offer *offer, struct fsif_dict *out)
+{
+    int error = fsif_dict_put_u32(out, "queues", offer->queues);
+
+    error |= fsif_dict_put_u32(out, "slots", offer->slots);
+    error |= fsif_dict_put_u32(out, "arena-pages", offer->arena_pages);
+    error |= fsif_dict_put_u32(out, "max-io", offer->max_io);
+    return error | fsif_dict_put_u32(out, "directory", offer->directory);
+}
+
+static int read_area(const struct fsif_dict *in, struct fsif_offer *out)
+{
+    if (!(out->dialects & SPLIT))
+        return 0;
+    return fsif_dict_get_u32(in, "queues", 1, FSIF_WIRE3_QUEUES_MAX, &out->queues) ||
+           fsif_dict_get_u32(in, "slots", FSIF_WIRE3_SLOTS_MIN, FSIF_WIRE3_SLOTS_MAX,
+                             &out->slots) ||
+           fsif_dict_get_u32(in, "arena-pages", FSIF_ARENA_PAGES_MIN, FSIF_ARENA_PAGES_MAX,
+                             &out->arena_pages) ||
+           fsif_dict_get_u32(in, "max-io", FSIF_PAGE_SIZE, UINT32_MAX, &out->max_io) ||
+           fsif_dict_get_u32(in, "directory", 0, UINT32_MAX, &out->directory);
+}
+
 static int read_ring(const struct fsif_dict *in, struct fsif_offer *out)
 {
     char key[sizeof(RING_REF) + 1 + RING_REF_DIGITS];
-    int error = 0;
+    int error = fsif_dict_get_u32(in, "ring-pages", 1, FSIF_RING_PAGES_MAX, &out->ring_pages);
 
     for (uint32_t i = 0; i < out->ring_pages && !error; i++) {
         ring_key(key, out->ring_pages, i);
@@ -118,17 +170,17 @@ int fsif_dialects_parse(const char *text, uint32_t *out)
     return 0;
 }
 
-/* "1", "2" or "1 2" */
+/* "1", "2" or "1 2 3" */
 static void dialect_words(uint32_t dialects, char words[2 * KNOWN])
 {
     size_t at = 0;
 
     for (size_t i = 0; i < KNOWN; i++) {
-        if (!(dialects & FSIF_DIALECT_BIT(known[i].number)))
+        if (!(dialects & FSIF_DIALECT_BIT(known[i])))
             continue;
         if (at > 0)
             words[at++] = ' ';
-        words[at++] = (char)('0' + known[i].number);
+        words[at++] = (char)('0' + known[i]);
     }
     words[at] = '\0';
 }
@@ -138,10 +190,10 @@ static uint32_t read_dialects(const struct fsif_dict *in)
     uint32_t dialects = 0;
 
     for (size_t i = 0; i < KNOWN; i++) {
-        const char word[2] = {(char)('0' + known[i].number), '\0'};
+        const char word[2] = {(char)('0' + known[i]), '\0'};
 
         if (fsif_dict_has_word(in, "dialects", word))
-            dialects |= FSIF_DIALECT_BIT(known[i].number);
+            dialects |= FSIF_DIALECT_BIT(known[i]) & FSIF_DIALECTS_KNOWN;
     }
     return dialects;
 }
@@ -171,7 +223,9 @@ static int write_session(const struct fsif_offer *offer, struct fsif_dict *out)
     error |= fsif_dict_put(out, "dialects", words);
     error |= fsif_dict_put(out, "features", feature_words(offer->features));
     error |= fsif_dict_put_u32(out, "pages", offer->pages);
-    return error | write_ring(offer, out);
+    if (offer->dialects & PAGED)
+        error |= write_ring(offer, out);
+    return offer->dialects & SPLIT ? error | write_area(offer, out) : error;
 }
 
 static int write_exports(const struct fsif_offer *offer, struct fsif_dict *out)
@@ -217,11 +271,12 @@ static int read_session(const struct fsif_dict *in, struct fsif_offer *out)
     if (fsif_dict_get(in, "dialects", words, sizeof(words)) <= 0)
         return -FSIF_EPROTO;
     out->dialects = read_dialects(in);
-    if (fsif_dict_get_u32(in, "pages", 1, PAGES_MAX, &out->pages) ||
-        fsif_dict_get_u32(in, "ring-pages", 1, PAGES_MAX, &out->ring_pages) || !layout_valid(out))
+    if (fsif_dict_get_u32(in, "pages", 1, PAGES_MAX, &out->pages))
         return -FSIF_EPROTO;
     /* The ring of a dialect that is not known is nobody's business here. */
-    if (out->dialects && read_ring(in, out))
+    if (out->dialects & PAGED && read_ring(in, out))
+        return -FSIF_EPROTO;
+    if (read_area(in, out) || !layout_valid(out))
         return -FSIF_EPROTO;
     return read_export_name(in, 1, out);
 }
@@ -257,14 +312,18 @@ int fsif_choose(const struct fsif_offer *offer, uint32_t dialects, struct fsif_c
 {
     fsi_memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < KNOWN; i++) {
-        if (offer->dialects & dialects & FSIF_DIALECT_BIT(known[i].number))
-            out->dialect = known[i].number;
+        if (offer->dialects & dialects & FSIF_DIALECT_BIT(known[i]))
+            out->dialect = known[i];
     }
     if (!out->dialect) {
         out->status = -FSIF_EOPNOTSUPP;
         return -FSIF_EOPNOTSUPP;
     }
     out->features = offer->features & FSIF_FEATURE_ERRNO;
+    if (out->dialect == 3) {
+        out->queues = offer->queues;
+        out->max_io = offer->max_io;
+    }
     return 0;
 }
 
@@ -283,6 +342,10 @@ int fsif_choice_write(const struct fsif_choice *choice, struct fsif_dict *out)
         error |= fsif_dict_put_u32(out, "dialect", choice->dialect);
         error |= fsif_dict_put(out, "features", feature_words(choice->features));
         error |= fsif_dict_put_u32(out, "read-only", choice->read_only != 0);
+        if (choice->dialect == 3) {
+            error |= fsif_dict_put_u32(out, "queues", choice->queues);
+            error |= fsif_dict_put_u32(out, "max-io", choice->max_io);
+        }
     }
     return error ? -FSIF_EINVAL : 0;
 }
@@ -311,6 +374,10 @@ static int read_choice(const struct fsif_dict *in, const struct fsif_offer *offe
         !(offer->dialects & FSIF_DIALECT_BIT(out->dialect)))
         return -FSIF_EPROTO;
     out->features = read_features(in) & offer->features;
+    if (out->dialect == 3 &&
+        (fsif_dict_get_u32(in, "queues", 1, offer->queues, &out->queues) ||
+         fsif_dict_get_u32(in, "max-io", FSIF_PAGE_SIZE, offer->max_io, &out->max_io)))
+        return -FSIF_EPROTO;
     return read_read_only(in, &out->read_only);
 }
 

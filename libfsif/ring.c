@@ -36,11 +36,23 @@ static struct fsif_wire_ring *head(void *mem)
     return (struct fsif_wire_ring *)mem;
 }
 
+/* An index between the ring and this machine, either way. */
+static uint32_t order(const struct fsi_ring *r, uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return r->little ? __builtin_bswap32(v) : v;
+#else
+    (void)r;
+    return v;
+#endif
+}
+
 static void view(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size)
 {
     r->slots = (volatile uint8_t *)mem + FSIF_WIRE_RING_SLOTS;
     r->nslots = nslots;
     r->slot_size = slot_size;
+    r->little = 0;
 }
 
 void fsi_ring_requests(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size)
@@ -57,12 +69,32 @@ void fsi_ring_responses(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t
     r->event = &head(mem)->rsp_event;
 }
 
-void fsi_ring_format(void *mem, uint32_t first)
+void fsi_ring_split(void *mem, uint32_t nslots, struct fsi_ring *requests,
+                    struct fsi_ring *responses)
 {
-    fsi_store_relaxed(&head(mem)->req_prod, first);
-    fsi_store_relaxed(&head(mem)->rsp_prod, first);
-    fsi_store_relaxed(&head(mem)->req_event, first + 1);
-    fsi_store_relaxed(&head(mem)->rsp_event, first + 1);
+    struct fsif_wire3_ring *h = (struct fsif_wire3_ring *)mem;
+    volatile uint8_t *slots = (volatile uint8_t *)mem + FSIF_WIRE3_RING_SLOTS;
+
+    requests->prod = &h->req_prod;
+    requests->event = &h->req_event;
+    requests->slots = slots;
+    requests->slot_size = FSIF_WIRE3_SLOT;
+    requests->nslots = nslots;
+    responses->prod = &h->rsp_prod;
+    responses->event = &h->rsp_event;
+    responses->slots = slots + (size_t)nslots * FSIF_WIRE3_SLOT;
+    responses->slot_size = FSIF_WIRE3_RESPONSE;
+    responses->nslots = 2 * nslots;
+    requests->little = responses->little = 1;
+}
+
+void fsi_ring_format(const struct fsi_ring *requests, const struct fsi_ring *responses,
+                     uint32_t first)
+{
+    fsi_store_relaxed(requests->prod, order(requests, first));
+    fsi_store_relaxed(responses->prod, order(responses, first));
+    fsi_store_relaxed(requests->event, order(requests, first + 1));
+    fsi_store_relaxed(responses->event, order(responses, first + 1));
 }
 
 static volatile uint8_t *slot_at(const struct fsi_ring *r, uint32_t index)
@@ -86,9 +118,9 @@ uint32_t fsi_producer_reserve(struct fsi_producer *p)
 }
 
 void fsi_producer_ready(const struct fsi_ring *r, struct fsif_shared_u32 *ready, uint32_t index,
-                        const void *slot)
+                        const void *slot, uint32_t len)
 {
-    fsi_copy_out(slot_at(r, index), slot, r->slot_size);
+    fsi_copy_out(slot_at(r, index), slot, len);
     fsi_store_seq(&ready[index & (r->nslots - 1)], index);
 }
 
@@ -110,8 +142,8 @@ static int publish_run(const struct fsi_ring *r, struct fsi_producer *p,
     if (now == old)
         return 0;
     fsi_store_relaxed(&p->published, now);
-    fsi_store_seq(r->prod, now);
-    return now - fsi_load_seq(r->event) < now - old;
+    fsi_store_seq(r->prod, order(r, now));
+    return now - order(r, fsi_load_seq(r->event)) < now - old;
 }
 
 int fsi_producer_publish(const struct fsi_ring *r, struct fsi_producer *p,
@@ -133,7 +165,7 @@ void fsi_producer_recover(const struct fsi_ring *r, struct fsi_producer *p)
 {
     fsi_store_relaxed(&p->token, 0);
     /* It may have noted the index and not told the peer. */
-    fsi_store_seq(r->prod, fsi_load_relaxed(&p->published));
+    fsi_store_seq(r->prod, order(r, fsi_load_relaxed(&p->published)));
 }
 
 void fsi_consumer_init(struct fsi_consumer *c, uint32_t first)
@@ -143,12 +175,12 @@ void fsi_consumer_init(struct fsi_consumer *c, uint32_t first)
 }
 
 int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c,
-                      const struct fsif_shared_u32 *floor, void *slot)
+                      const struct fsif_shared_u32 *floor, void *slot, uint32_t len)
 {
     uint32_t next = fsi_load_relaxed(&c->next);
 
     if (c->seen == next) {
-        uint32_t prod = fsi_load_acquire(r->prod);
+        uint32_t prod = order(r, fsi_load_acquire(r->prod));
 
         if (prod == next)
             return 0;
@@ -156,8 +188,20 @@ int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c,
             return -FSIF_EPROTO;
         c->seen = prod;
     }
-    fsi_copy_in(slot, slot_at(r, next), r->slot_size);
+    fsi_copy_in(slot, slot_at(r, next), len);
     return 1;
+}
+
+void fsi_consumer_rest(const struct fsi_ring *r, const struct fsi_consumer *c, uint32_t from,
+                       void *slot)
+{
+    fsi_copy_in((char *)slot + from, slot_at(r, fsi_load_relaxed(&c->next)) + from,
+                r->slot_size - from);
+}
+
+int fsi_consumer_ready(const struct fsi_ring *r, const struct fsi_consumer *c)
+{
+    return order(r, fsi_load_relaxed(r->prod)) != fsi_load_relaxed(&c->next);
 }
 
 void fsi_consumer_take(struct fsi_consumer *c)
@@ -171,6 +215,6 @@ int fsi_consumer_arm(const struct fsi_ring *r, struct fsi_consumer *c)
 
     if (c->seen != next)
         return 1;
-    fsi_store_seq(r->event, next + 1);
-    return fsi_load_seq(r->prod) != next;
+    fsi_store_seq(r->event, order(r, next + 1));
+    return order(r, fsi_load_seq(r->prod)) != next;
 }

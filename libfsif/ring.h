@@ -19,6 +19,7 @@ struct fsi_ring {
     volatile uint8_t *slots;       /* shared */
     uint32_t slot_size;
     uint32_t nslots; /* a power of two */
+    uint32_t little; /* indices are little-endian, else in the machine's order */
 };
 
 /* The producing side's private part; plain integers, may outlive the process. */
@@ -37,8 +38,13 @@ struct fsi_consumer {
 void fsi_ring_requests(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size);
 void fsi_ring_responses(struct fsi_ring *r, void *mem, uint32_t nslots, uint32_t slot_size);
 
+/** fsi_ring_split - both halves of a ring of dialect 3, which have slots of their own */
+void fsi_ring_split(void *mem, uint32_t nslots, struct fsi_ring *requests,
+                    struct fsi_ring *responses);
+
 /** fsi_ring_format - what a frontend writes into a fresh ring page before anyone sees it */
-void fsi_ring_format(void *mem, uint32_t first);
+void fsi_ring_format(const struct fsi_ring *requests, const struct fsi_ring *responses,
+                     uint32_t first);
 
 /**
  * fsi_producer_init - @ready: @nslots words, one for each slot; holds the index of the slot's last
@@ -50,9 +56,9 @@ void fsi_producer_init(struct fsi_producer *p, struct fsif_shared_u32 *ready, ui
 /** fsi_producer_reserve - the index of a slot that is the caller's until fsi_producer_ready() */
 uint32_t fsi_producer_reserve(struct fsi_producer *p);
 
-/** fsi_producer_ready - copy @slot into the slot of @index and mark it ready */
+/** fsi_producer_ready - copy @len octets into the slot of @index and mark it ready */
 void fsi_producer_ready(const struct fsi_ring *r, struct fsif_shared_u32 *ready, uint32_t index,
-                        const void *slot);
+                        const void *slot, uint32_t len);
 
 /**
  * fsi_producer_publish - publish whatever is ready, in order
@@ -68,7 +74,7 @@ void fsi_producer_recover(const struct fsi_ring *r, struct fsi_producer *p);
 void fsi_consumer_init(struct fsi_consumer *c, uint32_t first);
 
 /**
- * fsi_consumer_peek - copy the next slot in, without taking it
+ * fsi_consumer_peek - copy the first @len octets of the next slot in, without taking it
  *
  * @floor: the peer may have produced at most nslots entries beyond it: the responder's own
  *         published index, or the consumer's next. It is read after the peer's index: a peer that
@@ -77,7 +83,14 @@ void fsi_consumer_init(struct fsi_consumer *c, uint32_t first);
  * Return: 1; 0 nothing there; -FSIF_EPROTO the peer's index is out of range
  */
 int fsi_consumer_peek(const struct fsi_ring *r, struct fsi_consumer *c,
-                      const struct fsif_shared_u32 *floor, void *slot);
+                      const struct fsif_shared_u32 *floor, void *slot, uint32_t len);
+
+/** fsi_consumer_rest - copy the octets from @from on of the slot that was peeked at */
+void fsi_consumer_rest(const struct fsi_ring *r, const struct fsi_consumer *c, uint32_t from,
+                       void *slot);
+
+/** fsi_consumer_ready - Return: 1 if peek would find something */
+int fsi_consumer_ready(const struct fsi_ring *r, const struct fsi_consumer *c);
 
 /** fsi_consumer_take - the slot that was peeked at is done with */
 void fsi_consumer_take(struct fsi_consumer *c);

@@ -113,6 +113,7 @@ static int execute(struct fsi_queue *q, struct thread *t)
     fsi_counter_add(&t->served, 1);
     fsi_store_release(&q->word, mine);
     fsif_backend_execute(q->config.backend, &t->request);
+    fsif_backend_flush(q->config.backend);
     return fsi_cas(&q->word, mine, mine & ~(uint32_t)WORD_STATE);
 }
 

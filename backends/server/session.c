@@ -259,7 +259,7 @@ static enum fsi_end answer_session(struct fsi_session *s, const struct fsif_dict
     struct fsif_choice choice;
     struct fsif_dict answer;
     int root_fd = -1;
-    int rc = fsif_choose(offer, s->hello.dialects, &choice);
+    int rc = fsif_choose(offer, s->hello.dialects & ~FSIF_DIALECT_BIT(3), &choice);
 
     if (rc)
         return answer_status(s, rc) ? FSI_END_HANDSHAKE : FSI_END_OK;

@@ -58,7 +58,7 @@ int fsi_open_session(const char *address, const struct fsif_client_options *o,
 
 int fsi_layout_check(struct fsif_client_options *o)
 {
-    uint32_t known = FSIF_DIALECTS_KNOWN;
+    uint32_t known = FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2);
 
     if (o->ring_pages == 0)
         o->ring_pages = 1;

@@ -104,7 +104,7 @@ def print_size(cc, sources, include, out):
     for source in sources:
         name = os.path.basename(source)[:-2]
         objects[name] = os.path.join(out, name + ".size.o")
-        run([*cc, *FLAGS, "-Os", "-I", include, "-c", source, "-o", objects[name]])
+        run([*cc, *FLAGS, "-DFSIF_WITHOUT_DIALECT3", "-Os", "-I", include, "-c", source, "-o", objects[name]])
         wants[name], given = symbols("nm", objects[name])
         owner.update(dict.fromkeys(given, name))
     chosen, todo = set(), list(FRONTEND)

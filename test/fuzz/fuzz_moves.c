@@ -207,6 +207,7 @@ static void answer(struct world *w, struct input *in, uint8_t which)
     } else {
         fsif_backend_execute(&w->be, rq);
     }
+    fsif_backend_flush(&w->be);
     free(rq);
     w->held[which % HELD] = NULL;
 }
@@ -316,6 +317,7 @@ static void settle(struct world *w)
         if (w->held[i])
             fsif_backend_execute(&w->be, w->held[i]);
     }
+    fsif_backend_flush(&w->be);
     drop_held(w);
     if (over)
         return;

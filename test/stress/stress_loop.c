@@ -179,8 +179,10 @@ static int serve_one(struct rig *r, struct fsif_fetched *rq)
         got = fsif_backend_arm(&r->be) ? 2 : 0;
     pthread_mutex_unlock(&r->fetching);
     CHECK(got >= 0);
-    if (got == 1)
+    if (got == 1) {
         fsif_backend_execute(&r->be, rq);
+        fsif_backend_flush(&r->be);
+    }
     return got;
 }
 

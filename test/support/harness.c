@@ -163,8 +163,10 @@ static void *serve(void *arg)
         pthread_mutex_lock(&h->fetching);
         more = next_request(h, rq);
         pthread_mutex_unlock(&h->fetching);
-        if (more)
+        if (more) {
             fsif_backend_execute(&h->backend, rq);
+            fsif_backend_flush(&h->backend);
+        }
     }
     free(rq);
     return NULL;

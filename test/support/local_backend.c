@@ -264,8 +264,10 @@ static void *serve(void *arg)
         pthread_mutex_lock(&b->ring);
         more = fetch(b, rq);
         pthread_mutex_unlock(&b->ring);
-        if (more)
+        if (more) {
             fsif_backend_execute(&b->be, rq);
+            fsif_backend_flush(&b->be);
+        }
     } while (more);
     free(rq);
     return NULL;

@@ -68,7 +68,7 @@ static int mem_copy_from(struct fsif_session *s, uint32_t gref, uint32_t off, vo
     int err = m->copy_from_error ? m->copy_from_error : copy(s, gref, off, len, &m->copied_from);
 
     /* memcpy may load a byte twice, which a test that watches the page would see. */
-    if (!err && (off | len) % 4 == 0)
+    if (!err && (off | len) % 8 == 0)
         fsi_copy_in(dst, m->page[gref] + off, len);
     else if (!err)
         memcpy(dst, m->page[gref] + off, len);

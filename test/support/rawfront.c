@@ -34,11 +34,15 @@ static void on_end(void *arg, const struct fsif_event *event)
 
 void raw_config(struct rawfront *f, uint32_t first_index)
 {
+    struct fsi_ring requests, responses;
+
     memset(f, 0, sizeof(*f));
     mem_open(&f->mem);
     script_init(&f->store);
     f->ring = (struct fsif_wire_ring *)(void *)f->mem.page[0];
-    fsi_ring_format(f->ring, first_index);
+    fsi_ring_requests(&requests, f->ring, 1, FSIF_WIRE1_SLOT);
+    fsi_ring_responses(&responses, f->ring, 1, FSIF_WIRE1_SLOT);
+    fsi_ring_format(&requests, &responses, first_index);
     f->sent = f->got = first_index;
     f->hooks = (struct fsif_hooks){sizeof(f->hooks), f, on_poisoned, on_begin, on_end};
     f->config = (struct fsif_backend_config){
@@ -219,4 +223,17 @@ void raw_expect_poison(struct rawfront *f, enum fsif_poison reason)
     ck_assert_uint_eq(f->poisoned, 1);
     ck_assert_int_eq(f->reason, reason);
     ck_assert_uint_eq(f->ring->rsp_prod.v_, answered);
+}
+
+void raw_execute(struct rawfront *f, struct fsif_fetched *rq)
+{
+    fsif_backend_execute(&f->be, rq);
+    fsif_backend_flush(&f->be);
+}
+
+void raw_complete(struct rawfront *f, struct fsif_fetched *rq, const struct fsif_result *result,
+                  uint64_t file)
+{
+    fsif_backend_complete(&f->be, rq, result, file);
+    fsif_backend_flush(&f->be);
 }

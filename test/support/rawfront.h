@@ -79,4 +79,9 @@ void raw_expect_nothing(struct rawfront *f);
 /** raw_expect_poison - that the session is dead because of @reason, and answers nothing more */
 void raw_expect_poison(struct rawfront *f, enum fsif_poison reason);
 
+/** raw_execute, raw_complete - as the engine's, and ring the bell that they owe */
+void raw_execute(struct rawfront *f, struct fsif_fetched *rq);
+void raw_complete(struct rawfront *f, struct fsif_fetched *rq, const struct fsif_result *result,
+                  uint64_t file);
+
 #endif

@@ -79,7 +79,7 @@ START_TEST(any_order)
     for (uint32_t i = 0; i < RAW_IDS; i++) {
         uint32_t id = i * 37 % RAW_IDS; /* each once, far from in order */
 
-        fsif_backend_execute(&f.be, &rq[id]);
+        raw_execute(&f, &rq[id]);
         raw_expect(&f, id, 1);
         ck_assert_uint_eq(fsif_backend_busy(&f.be), RAW_IDS - 1 - i);
     }
@@ -187,9 +187,9 @@ START_TEST(bell_when_idle)
     f.ring->rsp_event.v_ = f.got + 1;
     for (uint32_t i = 0; i < 2; i++)
         ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[i]), 1);
-    fsif_backend_complete(&f.be, &rq[1], &ok, 0);
+    raw_complete(&f, &rq[1], &ok, 0);
     ck_assert_uint_eq(mem_notified(&f.mem), rung);
-    fsif_backend_complete(&f.be, &rq[0], &ok, 0);
+    raw_complete(&f, &rq[0], &ok, 0);
     ck_assert_uint_eq(mem_notified(&f.mem), rung); /* one is not even fetched */
     ck_assert_int_eq(fsif_backend_serve(&f.be, &rq[0]), 1);
     ck_assert_uint_eq(mem_notified(&f.mem), rung + 1);
@@ -235,7 +235,7 @@ START_TEST(poison_index_with_requests_open)
     ck_assert_int_eq(fsif_backend_reason(&f.be), FSIF_POISON_INDEX);
     /* What is under way can still be completed. */
     for (uint32_t id = 0; id < 10; id++)
-        fsif_backend_execute(&f.be, &rq[id]);
+        raw_execute(&f, &rq[id]);
     ck_assert_uint_eq(fsif_backend_busy(&f.be), 0);
     raw_end(&f);
 }
@@ -268,7 +268,7 @@ START_TEST(poison_id_busy)
     raw_send_handle(&f, FSIF_WIRE_SYNC, 3, handle, 0);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[1]), 1);
     raw_expect_poison(&f, FSIF_POISON_ID_BUSY);
-    fsif_backend_execute(&f.be, &rq[1]);
+    raw_execute(&f, &rq[1]);
     raw_end(&f);
 }
 END_TEST
@@ -304,7 +304,7 @@ static void *executor(void *arg)
     while (!fsi_load_seq(&stop)) {
         at = (at + 1) % RAW_IDS;
         if (fsi_cas(&filled[at], 1, 2)) {
-            fsif_backend_execute(&f.be, &rq[at]);
+            raw_execute(&f, &rq[at]);
             fsi_store_seq(&filled[at], 0);
         } else {
             sched_yield();

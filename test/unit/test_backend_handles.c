@@ -68,12 +68,12 @@ START_TEST(close_while_a_read_runs)
     raw_send_handle(&f, FSIF_WIRE_READ, 3, handle, 10);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[1]), 1);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[2]), 1);
-    fsif_backend_execute(&f.be, &rq[2]);
+    raw_execute(&f, &rq[2]);
     raw_expect(&f, 2, 0);
     ck_assert_uint_eq(f.store.closes, 0);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[3]), 0); /* answered there */
     raw_expect(&f, 3, -FSIF_EBADF);
-    fsif_backend_execute(&f.be, &rq[1]);
+    raw_execute(&f, &rq[1]);
     raw_expect(&f, 1, 10);
     ck_assert_uint_eq(f.store.closes, 1);
     ck_assert_uint_eq(fsif_backend_handles(&f.be), 0);
@@ -91,8 +91,8 @@ START_TEST(closed_twice_at_once)
     raw_send_handle(&f, FSIF_WIRE_CLOSE, 2, handle, 0);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[1]), 1);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[2]), 1);
-    fsif_backend_execute(&f.be, &rq[2]);
-    fsif_backend_execute(&f.be, &rq[1]);
+    raw_execute(&f, &rq[2]);
+    raw_execute(&f, &rq[1]);
     raw_expect(&f, 2, 0);
     raw_expect(&f, 1, -FSIF_EBADF);
     ck_assert_uint_eq(f.store.closes, 1);
@@ -158,7 +158,7 @@ START_TEST(hooks)
     ck_assert_uint_eq(f.last_begin.op, FSIF_OP_READ);
     ck_assert_int_eq(f.last_begin.result, 0);
     ck_assert_uint_eq(f.last_begin.bytes, 0);
-    fsif_backend_execute(&f.be, &rq[0]);
+    raw_execute(&f, &rq[0]);
     raw_expect(&f, 6, 99);
     ck_assert_uint_eq(f.last_end.id, 6);
     ck_assert_int_eq(f.last_end.result, 99);

@@ -29,7 +29,7 @@ START_TEST(resume)
     for (uint32_t i = 1; i <= 3; i++)
         ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[i]), 1);
     fsi_store_seq(&v.state->producer.token, 1);
-    fsif_backend_execute(&f.be, &rq[3]);
+    raw_execute(&f, &rq[3]);
     raw_expect_nothing(&f);
 
     /* The process is gone; its state is found at another address. */
@@ -113,7 +113,8 @@ START_TEST(resume_refusals)
 
     raw_begin(&f, 0);
     word = f.state;
-    for (int i = 0; i < 6; i++) { /* magic, version, size, dialect, nslots, max_streams */
+    /* magic, version, size, dialect, nslots, nresponses, max_streams, max_locks, max_watches */
+    for (int i = 0; i < 9; i++) {
         word[i] ^= 1;
         ck_assert_int_eq(fsif_backend_resume(&f.be, &f.config, f.state), -FSIF_EINVAL);
         word[i] ^= 1;

@@ -159,7 +159,7 @@ static uint32_t encode(void)
     static const uint32_t gref = 2;
 
     ck_assert_int_eq(fsi_codec_check_op(D, &op), 0);
-    return fsi_codec_encode_request(D, &op, 1, &gref, &request, page);
+    return fsi_codec_encode_request(D, &op, 1, 0, &gref, &request, page);
 }
 
 START_TEST(F9_bytes_of_the_page)
@@ -215,7 +215,7 @@ START_TEST(F9_slot_holds_nothing_else)
     op.path2 = "b";
     op.buffer = buffer;
     op.data = buffer;
-    for (op.type = FSIF_OP_OPEN; op.type < FSIF_OP_COUNT; op.type++) {
+    for (op.type = FSIF_OP_OPEN; op.type <= FSIF_OP_SYNC; op.type++) {
         op.length = op.type == FSIF_OP_LIST ? FSIF_PAGE_SIZE : 0;
         memset(&request, 0x5a, sizeof(request));
         encode();
@@ -250,7 +250,7 @@ END_TEST
 START_TEST(F4_errors)
 {
     reset();
-    for (op.type = FSIF_OP_OPEN; op.type < FSIF_OP_COUNT; op.type++) {
+    for (op.type = FSIF_OP_OPEN; op.type <= FSIF_OP_SYNC; op.type++) {
         if (op.type == FSIF_OP_LIST)
             continue;
         ck_assert_int_eq(take(FSIF_FEATURE_ERRNO, (uint64_t)-2), FSIF_POISON_NONE);

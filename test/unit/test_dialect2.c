@@ -40,6 +40,18 @@ static void slot_is(const char *hex)
 }
 
 /* Encodes with id 0x0123, compares, and decodes again. */
+static int decode(const void *from, struct fsif_op *op, uint32_t *got,
+                  const struct fsi_codec_row **row)
+{
+    struct fsi_operands o;
+    int error;
+
+    memset(&o, 0, sizeof(o));
+    error = fsi_codec_decode_request(D, from, op, &o, row);
+    memcpy(got, o.grefs, sizeof(o.grefs));
+    return error;
+}
+
 static void request_is(const struct fsif_op *op, uint32_t ngrefs, const char *hex)
 {
     uint32_t got[FSIF_PAGES_PER_CALL_MAX];
@@ -48,11 +60,11 @@ static void request_is(const struct fsif_op *op, uint32_t ngrefs, const char *he
 
     memset(slot, 0xa5, sizeof(slot));
     ck_assert_int_eq(fsi_codec_check_op(D, op), 0);
-    fsi_codec_encode_request(D, op, 0x123, grefs, slot, pages);
+    fsi_codec_encode_request(D, op, 0x123, 0, grefs, slot, pages);
     slot_is(hex);
     ck_assert_uint_eq(fsi_codec_request_id(D, slot), 0x123);
     memset(got, 0xa5, sizeof(got));
-    ck_assert_int_eq(fsi_codec_decode_request(D, slot, &back, got, &row), 0);
+    ck_assert_int_eq(decode(slot, &back, got, &row), 0);
     ck_assert_uint_eq(back.type, op->type);
     ck_assert_uint_eq(back.handle, op->handle);
     ck_assert_uint_eq(back.offset, op->offset);
@@ -140,14 +152,14 @@ START_TEST(data_of_several_pages)
     for (size_t i = 0; i < sizeof(buffer); i++)
         buffer[i] = (char)(i * 7 + i / 4096);
     memset(pages, 0, sizeof(pages));
-    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, grefs, slot, pages), 5000);
+    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, 0, grefs, slot, pages), 5000);
     ck_assert_mem_eq(pages, buffer, 5000);
     ck_assert_int_eq(pages[5000], 0);
     op.type = FSIF_OP_READ;
     op.length = MAX_IO;
-    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, grefs, slot, pages), MAX_IO);
+    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, 0, grefs, slot, pages), MAX_IO);
     op.type = FSIF_OP_STAT;
-    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, grefs, slot, pages), 0);
+    ck_assert_uint_eq(fsi_codec_encode_request(D, &op, 1, 0, grefs, slot, pages), 0);
 }
 END_TEST
 
@@ -183,14 +195,14 @@ START_TEST(B4_B5_lengths)
         rq.type = (uint8_t)type;
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
             rq.u.io.len = bad[i];
-            ck_assert_int_eq(fsi_codec_decode_request(D, &rq, &op, got, &row), -FSIF_EINVAL);
+            ck_assert_int_eq(decode(&rq, &op, got, &row), -FSIF_EINVAL);
             ck_assert_uint_eq(got[0], 0);
         }
         rq.u.io.len = MAX_IO;
         rq.u.io.offset = INT64_MAX - MAX_IO;
-        ck_assert_int_eq(fsi_codec_decode_request(D, &rq, &op, got, &row), 0);
+        ck_assert_int_eq(decode(&rq, &op, got, &row), 0);
         rq.u.io.offset++;
-        ck_assert_int_eq(fsi_codec_decode_request(D, &rq, &op, got, &row), -FSIF_EINVAL);
+        ck_assert_int_eq(decode(&rq, &op, got, &row), -FSIF_EINVAL);
         rq.u.io.offset = 0;
     }
 }
@@ -208,14 +220,14 @@ START_TEST(B3_other_bits)
     rq.type = FSIF_WIRE_WRITE;
     rq.u.io.len = 4097;
     rq.u.io.offset = 5;
-    ck_assert_int_eq(fsi_codec_decode_request(D, &rq, &op, got, &row), 0);
+    ck_assert_int_eq(decode(&rq, &op, got, &row), 0);
     ck_assert_uint_eq(got[1], UINT32_MAX);
     ck_assert_uint_eq(got[2], 0);
     for (unsigned type = 0; type < 256; type++) {
         rq.type = (uint8_t)type;
         rq.u.io.len = 1;
         if (type < 1 || type > 13) {
-            ck_assert_int_eq(fsi_codec_decode_request(D, &rq, &op, got, &row), -FSIF_ENOSYS);
+            ck_assert_int_eq(decode(&rq, &op, got, &row), -FSIF_ENOSYS);
             ck_assert_ptr_null(row);
         }
     }

@@ -291,7 +291,7 @@ START_TEST(completion_says_too_much)
     raw_send(&f, &r);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &fetched), 1);
     memset(raw_page(&f, 1), 0xa5, FSIF_PAGE_SIZE);
-    fsif_backend_complete(&f.be, &fetched, &result, 0);
+    raw_complete(&f, &fetched, &result, 0);
     ck_assert_int_eq(raw_receive(&f, &answer), 1);
     ck_assert_uint_eq(answer.ret, (uint64_t)FSIF_EIO << FSIF_WIRE1_LIST_ERROR_SHIFT);
     check_untouched(1, 0);
@@ -313,7 +313,7 @@ START_TEST(completion_gives_a_handle)
     r = raw_named(&f, FSIF_WIRE_OPEN, 1, "x");
     raw_send(&f, &r);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &fetched), 1);
-    fsif_backend_complete(&f.be, &fetched, &result, 77);
+    raw_complete(&f, &fetched, &result, 77);
     ck_assert_int_eq(raw_receive(&f, &answer), 1);
     ck_assert_uint_eq(answer.ret, 1);
     r = raw_on_handle(FSIF_WIRE_CLOSE, 1, 1);
@@ -461,7 +461,7 @@ START_TEST(no_operation)
     raw_send(&f, &r);
     ck_assert_int_eq(fsif_backend_fetch(&f.be, &fetched), 1);
     fetched.op.type = FSIF_OP_NONE;
-    fsif_backend_execute(&f.be, &fetched);
+    raw_execute(&f, &fetched);
     ck_assert_int_eq(raw_receive(&f, &answer), 1);
     ck_assert_int_eq((int64_t)answer.ret, -FSIF_ENOSYS);
     ck_assert_uint_eq(f.store.calls, 0);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "rawback.h"
+#include "barrier.h"
 #include "rawfront.h"
 #include "suite.h"
 #include "watch.h"
@@ -44,7 +45,7 @@ static int64_t serve(const struct fsif_wire1_request *rq, void *page)
     raw_send(&f, rq);
     watch(f.ring, page);
     err = fsif_backend_serve(&f.be, &fetched);
-    expect_once(8);
+    expect_once(FSIF_WIRE1_SLOT / sizeof(fsi_word));
     ck_assert_int_ge(err, 0); /* 0: answered as it was fetched */
     ck_assert_int_eq(raw_receive(&f, &rsp), 1);
     ck_assert_uint_eq(rsp.id, rq->id);
@@ -140,7 +141,7 @@ static void take(uint32_t id)
 
     watch(b.ring, back_page(&b, id));
     n = fsif_frontend_poll(&b.fe);
-    expect_once(8);
+    expect_once(FSIF_WIRE1_SLOT / sizeof(fsi_word));
     ck_assert_int_eq(n, 1);
 }
 

@@ -349,7 +349,7 @@ START_TEST(stalled_submitter)
         ck_assert_int_eq(fsif_frontend_submit(&b.fe, &t[i].call), 0);
     }
     ck_assert_int_eq(back_take(&b, &slot.rq), 0);
-    fsi_producer_ready(&v.requests, v.ready, index, &slot);
+    fsi_producer_ready(&v.requests, v.ready, index, &slot, sizeof(slot.rq));
     fsi_frontend_publish(&b.fe, &v);
     for (int i = 0; i < 21; i++)
         ck_assert_int_eq(back_take(&b, &slot.rq), 1);

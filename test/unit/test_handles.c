@@ -21,9 +21,11 @@ static void begin(void)
     fsi_freelist_init(&list, words, N);
 }
 
+static uint32_t export;
+
 static uint32_t open_one(uint64_t file)
 {
-    int n = fsi_handles_open(&h, file);
+    int n = fsi_handles_open(&h, file, 0);
 
     ck_assert_int_ge(n, 0);
     ck_assert_int_lt(n, (int)N);
@@ -35,7 +37,7 @@ static int close_one(uint32_t n)
 {
     uint64_t file;
 
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
     ck_assert_int_eq(fsi_handles_close(&h, n), 0);
     return fsi_handles_put(&h, n);
 }
@@ -63,12 +65,12 @@ START_TEST(life)
 
     begin();
     n = open_one(0x123456789abcdef0);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
     ck_assert_uint_eq(file, 0x123456789abcdef0);
     ck_assert_int_eq(fsi_handles_put(&h, n), 0);
     ck_assert_int_eq(close_one(n), 1);
     fsi_handles_free(&h, n);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), -FSIF_EBADF);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), -FSIF_EBADF);
 }
 END_TEST
 
@@ -77,10 +79,10 @@ START_TEST(too_many)
     begin();
     for (uint32_t i = 0; i < N; i++)
         open_one(i);
-    ck_assert_int_eq(fsi_handles_open(&h, 9), -FSIF_EMFILE);
+    ck_assert_int_eq(fsi_handles_open(&h, 9, 0), -FSIF_EMFILE);
     ck_assert_int_eq(close_one(3), 1);
     /* Not before the file is closed in the store. */
-    ck_assert_int_eq(fsi_handles_open(&h, 9), -FSIF_EMFILE);
+    ck_assert_int_eq(fsi_handles_open(&h, 9, 0), -FSIF_EMFILE);
     fsi_handles_free(&h, 3);
     ck_assert_uint_eq(open_one(9), 3);
 }
@@ -93,7 +95,7 @@ START_TEST(bad_numbers)
 
     begin();
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        ck_assert_int_eq(fsi_handles_get(&h, bad[i], &file), -FSIF_EBADF);
+        ck_assert_int_eq(fsi_handles_get(&h, bad[i], &file, &export), -FSIF_EBADF);
     ck_assert_uint_eq(file, 77);
 }
 END_TEST
@@ -105,14 +107,14 @@ START_TEST(closed_while_held)
 
     begin();
     n = open_one(1);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
     ck_assert_int_eq(close_one(n), 0);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), -FSIF_EBADF);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), -FSIF_EBADF);
     ck_assert_int_eq(fsi_handles_put(&h, n), 0);
     ck_assert_int_eq(fsi_handles_put(&h, n), 1); /* the last ends it */
     /* ENDING: taken, and not open to anyone. */
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), -FSIF_EBADF);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), -FSIF_EBADF);
     fsi_handles_free(&h, n);
 }
 END_TEST
@@ -125,8 +127,8 @@ START_TEST(closed_twice)
     begin();
     n = open_one(1);
     /* Two closes were fetched before either ran. */
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
-    ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
     ck_assert_int_eq(fsi_handles_close(&h, n), 0);
     ck_assert_int_eq(fsi_handles_close(&h, n), -FSIF_EBADF);
     ck_assert_int_eq(fsi_handles_put(&h, n), 0);
@@ -145,7 +147,7 @@ START_TEST(walk)
         open_one(100 + i);
     ck_assert_uint_eq(count_open(&closed), N);
     ck_assert_uint_eq(closed, 0);
-    ck_assert_int_eq(fsi_handles_get(&h, 2, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, 2, &file, &export), 0);
     ck_assert_int_eq(close_one(2), 0);
     ck_assert_int_eq(close_one(4), 1);
     fsi_handles_free(&h, 4);
@@ -164,8 +166,8 @@ START_TEST(recover)
     begin();
     for (uint32_t i = 0; i < 4; i++)
         open_one(100 + i);
-    ck_assert_int_eq(fsi_handles_get(&h, 1, &file), 0);
-    ck_assert_int_eq(fsi_handles_get(&h, 2, &file), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, 1, &file, &export), 0);
+    ck_assert_int_eq(fsi_handles_get(&h, 2, &file, &export), 0);
     ck_assert_int_eq(close_one(2), 0);
     ck_assert_int_eq(close_one(3), 1);
     ck_assert_int_eq(fsi_freelist_take(&list, words, 4), 1);
@@ -173,8 +175,8 @@ START_TEST(recover)
     fsi_handles_recover(&h);
     ck_assert_uint_eq(count_open(&closed), 3);
     ck_assert_uint_eq(closed, 1);
-    ck_assert_int_eq(fsi_handles_get(&h, 2, &file), -FSIF_EBADF);
-    ck_assert_int_eq(fsi_handles_get(&h, 3, &file), -FSIF_EBADF);
+    ck_assert_int_eq(fsi_handles_get(&h, 2, &file, &export), -FSIF_EBADF);
+    ck_assert_int_eq(fsi_handles_get(&h, 3, &file, &export), -FSIF_EBADF);
     /* The successor ends what was closed, and dies in the middle of it: not again. */
     ck_assert_int_eq(fsi_handles_put(&h, 2), 1);
     fsi_handles_recover(&h);
@@ -188,10 +190,10 @@ START_TEST(recover)
     /* Every number is there again, once. */
     for (uint32_t i = 0; i < N; i++) {
         n = open_one(i);
-        ck_assert_int_eq(fsi_handles_get(&h, n, &file), 0);
+        ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
         ck_assert_uint_eq(file, i);
     }
-    ck_assert_int_eq(fsi_handles_open(&h, 1), -FSIF_EMFILE);
+    ck_assert_int_eq(fsi_handles_open(&h, 1, 0), -FSIF_EMFILE);
 }
 END_TEST
 
@@ -217,22 +219,23 @@ static void *opener(void *arg)
     uint64_t file = *(uint64_t *)arg * ROUNDS;
     uint64_t end = file + ROUNDS;
     uint64_t other;
+    uint32_t other_export;
 
     while (file < end) {
-        int n = fsi_handles_open(&h, file);
+        int n = fsi_handles_open(&h, file, 0);
 
         if (n < 0) {
             sched_yield();
             continue;
         }
         for (uint32_t i = 0; i < N; i++) {
-            if (fsi_handles_get(&h, i, &other))
+            if (fsi_handles_get(&h, i, &other, &other_export))
                 continue;
             if (fsi_load_seq(&closes[other]))
                 fsi_store_seq(&wrong, 1); /* held and closed in the store */
             let_go(i, other);
         }
-        if (fsi_handles_get(&h, (uint32_t)n, &other) || other != file)
+        if (fsi_handles_get(&h, (uint32_t)n, &other, &other_export) || other != file)
             fsi_store_seq(&wrong, 1);
         if (fsi_handles_close(&h, (uint32_t)n))
             fsi_store_seq(&wrong, 1);

@@ -325,7 +325,7 @@ START_TEST(unknown_dialects)
     ck_assert_uint_eq(out.pages, 5000);
     parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=4\nring-pages=4\nring-ref=9\n");
     ck_assert_int_eq(fsif_offer_read(&d, &out), 0);
-    parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=4\nring-pages=5\nring-ref=9\n");
+    parse("fsif=1\nrequest=session\nexport=a\ndialects=7\npages=0\nring-pages=5\nring-ref=9\n");
     ck_assert_int_eq(fsif_offer_read(&d, &out), -FSIF_EPROTO);
 }
 END_TEST
@@ -343,12 +343,14 @@ START_TEST(choosing)
     ck_assert_uint_eq(c.read_only, 0);
     ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(2), &c), -FSIF_EOPNOTSUPP);
     ck_assert_int_eq(c.status, -FSIF_EOPNOTSUPP);
-    offer.dialects = FSIF_DIALECT_BIT(3);
+    offer.dialects = FSIF_DIALECT_BIT(4);
     ck_assert_int_eq(fsif_choose(&offer, UINT32_MAX, &c), -FSIF_EOPNOTSUPP);
 
     /* The highest that both allow. */
-    offer.dialects = FSIF_DIALECTS_KNOWN | FSIF_DIALECT_BIT(3);
+    offer.dialects = FSIF_DIALECTS_KNOWN | FSIF_DIALECT_BIT(4);
     ck_assert_int_eq(fsif_choose(&offer, UINT32_MAX, &c), 0);
+    ck_assert_uint_eq(c.dialect, 3);
+    ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2), &c), 0);
     ck_assert_uint_eq(c.dialect, 2);
     ck_assert_int_eq(fsif_choose(&offer, FSIF_DIALECT_BIT(1), &c), 0);
     ck_assert_uint_eq(c.dialect, 1);
@@ -391,6 +393,8 @@ START_TEST(choice_write_checks)
     c.dialect = 2;
     ck_assert_int_eq(fsif_choice_write(&c, &d), 0);
     c.dialect = 3;
+    ck_assert_int_eq(fsif_choice_write(&c, &d), 0);
+    c.dialect = 4;
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);
     c.dialect = 33; /* a bit that wraps */
     ck_assert_int_eq(fsif_choice_write(&c, &d), -FSIF_EINVAL);

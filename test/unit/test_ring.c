@@ -30,9 +30,12 @@ static unsigned char slot[SLOT];
 
 static void begin(uint32_t first)
 {
+    struct fsi_ring responses;
+
     memset(memory, 0, sizeof(memory));
-    fsi_ring_format(memory, first);
     fsi_ring_requests(&ring, memory, N, SLOT);
+    fsi_ring_responses(&responses, memory, N, SLOT);
+    fsi_ring_format(&ring, &responses, first);
     fsi_producer_init(&prod, ready, N, first);
     fsi_consumer_init(&cons, first);
 }
@@ -48,7 +51,7 @@ static const unsigned char *entry(uint32_t value)
 
 static void fill(uint32_t index, uint32_t value)
 {
-    fsi_producer_ready(&ring, ready, index, entry(value));
+    fsi_producer_ready(&ring, ready, index, entry(value), SLOT);
 }
 
 static int produce(uint32_t value)
@@ -60,7 +63,7 @@ static int produce(uint32_t value)
 static int peek(void)
 {
     memset(slot, 0xee, sizeof(slot));
-    return fsi_consumer_peek(&ring, &cons, &cons.next, slot);
+    return fsi_consumer_peek(&ring, &cons, &cons.next, slot, SLOT);
 }
 
 static void consume(uint32_t value)
@@ -311,16 +314,16 @@ START_TEST(floor_limits)
     }
     floor.v_ = firsts[_i] + 4;
     head->req_prod.v_ = floor.v_ + N + 1;
-    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), -FSIF_EPROTO);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot, SLOT), -FSIF_EPROTO);
     /* Backwards, though ahead of the floor: what was taken is not there again. */
     head->req_prod.v_ = cons.next.v_ - 2;
-    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), -FSIF_EPROTO);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot, SLOT), -FSIF_EPROTO);
     head->req_prod.v_ = floor.v_ + N;
-    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), 1);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot, SLOT), 1);
     begin(firsts[_i]);
     floor.v_ = firsts[_i] - 1;
     head->req_prod.v_ = firsts[_i] + N;
-    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot), -FSIF_EPROTO);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &floor, slot, SLOT), -FSIF_EPROTO);
 }
 END_TEST
 
@@ -344,12 +347,14 @@ START_TEST(floor_is_read_after_the_index)
     const struct sigaction trap = {.sa_handler = overtaken};
     void *page =
         mmap(NULL, FSIF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct fsi_ring responses;
 
     ck_assert_ptr_ne(page, MAP_FAILED);
     begin(firsts[_i]);
     trapped = page;
-    fsi_ring_format(page, firsts[_i]);
     fsi_ring_requests(&ring, page, N, SLOT);
+    fsi_ring_responses(&responses, page, N, SLOT);
+    fsi_ring_format(&ring, &responses, firsts[_i]);
     for (uint32_t i = 0; i < N; i++) {
         produce(i);
         consume(i);
@@ -357,7 +362,7 @@ START_TEST(floor_is_read_after_the_index)
     moving_floor.v_ = firsts[_i]; /* none of them is answered */
     ck_assert_int_eq(sigaction(SIGSEGV, &trap, NULL), 0);
     ck_assert_int_eq(mprotect(page, FSIF_PAGE_SIZE, PROT_NONE), 0);
-    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &moving_floor, slot), 1);
+    ck_assert_int_eq(fsi_consumer_peek(&ring, &cons, &moving_floor, slot, SLOT), 1);
     ck_assert_uint_eq(moving_floor.v_, firsts[_i] + 1);
     munmap(page, FSIF_PAGE_SIZE);
 }
@@ -403,7 +408,7 @@ static void *submitter(void *arg)
             value[w] = who * EACH + i;
         value[0] = id;
         memcpy(e, value, SLOT);
-        fsi_producer_ready(&ring, ready, fsi_producer_reserve(&prod), e);
+        fsi_producer_ready(&ring, ready, fsi_producer_reserve(&prod), e, SLOT);
         fsi_producer_publish(&ring, &prod, ready);
     }
     return NULL;
@@ -424,7 +429,7 @@ START_TEST(many_submitters)
     }
     for (uint32_t i = 0; i < SUBMITTERS * EACH;) {
         uint32_t value[SLOT / 4];
-        int got = fsi_consumer_peek(&ring, &cons, &cons.next, value);
+        int got = fsi_consumer_peek(&ring, &cons, &cons.next, value, SLOT);
 
         ck_assert_int_ge(got, 0);
         if (!got) {

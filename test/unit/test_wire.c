@@ -43,7 +43,7 @@ static void same(const struct fsif_op *op)
 
     memset(slot, 0xa5, sizeof(slot));
     ck_assert_int_eq(fsi_codec_check_op(&fsi_dialect1, op), 0);
-    fsi_codec_encode_request(&fsi_dialect1, op, 0x1234, &gref, slot, page);
+    fsi_codec_encode_request(&fsi_dialect1, op, 0x1234, 0, &gref, slot, page);
     ck_assert_mem_eq(slot, want, sizeof(want));
 }
 
@@ -235,7 +235,8 @@ START_TEST(dialects)
     ck_assert_ptr_eq(fsi_dialect_find(1), &fsi_dialect1);
     ck_assert_ptr_null(fsi_dialect_find(0));
     ck_assert_ptr_eq(fsi_dialect_find(2), &fsi_dialect2);
-    ck_assert_ptr_null(fsi_dialect_find(3));
+    ck_assert_ptr_eq(fsi_dialect_find(3), &fsi_dialect3);
+    ck_assert_ptr_null(fsi_dialect_find(4));
     ck_assert_uint_eq(fsi_dialect_slots(&fsi_dialect1, 1), 64);
     ck_assert_uint_eq(fsi_dialect_slots(&fsi_dialect1, 0), 0);
     ck_assert_uint_eq(fsi_dialect_slots(&fsi_dialect1, 2), 0);

@@ -41,6 +41,10 @@ size_t fsif_arena_state_size(uint32_t pages);
  */
 int fsif_arena_init(struct fsif_arena *a, void *mem, uint32_t pages, void *state);
 
+/** fsif_arena_resume - go on with the state that another process left; its own parts stay taken.
+ * Return: 0; -FSIF_EINVAL */
+int fsif_arena_resume(struct fsif_arena *a, void *mem, uint32_t pages, void *state);
+
 /**
  * fsif_arena_get - a part that nobody else uses
  *

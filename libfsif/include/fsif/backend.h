@@ -15,6 +15,7 @@
 #include <fsif/op.h>
 #include <fsif/store.h>
 #include <fsif/transport.h>
+#include <fsif/wire.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,12 +45,51 @@ struct fsif_backend_config {
     const char *strip_prefix;       /* dialects 1 and 2: what names that begin with '/' may have
                                        before the export's root; normalised, without a slash at
                                        either end; outlives the engine. NULL: nothing */
+    /* dialect 3 only */
+    uint32_t slots;             /* of the ring: a power of two, 8 .. 1024 */
+    void *arena;                /* mapped for the session's life */
+    uint32_t arena_pages;       /* 16 .. 65536 */
+    uint32_t max_io;            /* bytes of one request, at most the arena's */
+    uint32_t max_locks;         /* that wait at once, 0 .. 4096 */
+    uint32_t max_watches;       /* 0 .. 1024 */
+    struct fsif_backend *first; /* the engine of queue 0, whose handles, locks and watches this
+                                         queue uses; NULL: this is queue 0. It outlives this one */
+    /* Another export of the peer's by name, on the thread that executes; may block. Return: 0 and
+     * its store, which lives until fini and is found again under the same name; a negative FSIF_E*.
+     * NULL: there is no other */
+    int (*attach)(void *arg, const char *name, const struct fsif_store_ops **ops,
+                  struct fsif_store **store);
+    /* Locks wait from now on: call fsif_backend_retry_locks() every now and then until
+     * fsif_backend_lock_waiters() is 0. Any thread. May be NULL */
+    void (*waiting)(void *arg);
+    void *arg;
 };
+
+/* Exports of one session */
+#define FSIF_BACKEND_EXPORTS_MAX 16u
 
 /* This process's view of an engine. The state behind it holds no pointers. Fields are private. */
 struct fsif_backend {
     struct fsif_backend_config config_;
     struct fsi_backend_state *state_;
+    struct fsif_backend_export {
+        const struct fsif_store_ops *ops;
+        struct fsif_store *store;
+    } exports_[FSIF_BACKEND_EXPORTS_MAX];
+    struct fsif_shared_u32 exports_token_;
+};
+
+/* What a request carries beside the operation; private to the engine. */
+struct fsi_operands {
+    uint32_t grefs[FSIF_PAGES_PER_CALL_MAX]; /* dialects 1 and 2 */
+    struct fsif_range ranges[FSIF_RANGES_MAX];
+    struct fsif_setattr set;
+    uint32_t serial;
+    uint32_t names_at; /* in the arena */
+    uint32_t names_inline;
+    uint32_t name_len[2];
+    uint32_t absolute[2]; /* the name began with '/' */
+    uint32_t records_at;
 };
 
 /* A fetched request. The caller's storage, one for each thread that executes. (The name
@@ -57,9 +97,10 @@ struct fsif_backend {
 struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;
-    uint32_t grefs_[FSIF_PAGES_PER_CALL_MAX];
-    uint64_t file_; /* the store's number for op.handle */
-    char page_[FSIF_PAGE_SIZE];
+    struct fsi_operands operands_;
+    uint64_t file_[2]; /* the stores' numbers for op.handle and op.handle2 */
+    uint32_t export_[2];
+    char page_[2 * FSIF_PAGE_SIZE];
     char data_[FSIF_PAGES_PER_CALL_MAX * FSIF_PAGE_SIZE];
 };
 
@@ -110,6 +151,7 @@ void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq);
  *
  * For callers that carry operations out themselves. The value of an open or a create is 0 and the
  * store's number is @file; the engine gives it a handle, or closes it and answers -FSIF_EMFILE.
+ * The bell waits for fsif_backend_flush().
  *
  * Threads: any
  */
@@ -117,7 +159,38 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
                            const struct fsif_result *result, uint64_t file);
 
 /**
- * fsif_backend_serve - fetch and execute until the ring is empty
+ * fsif_backend_flush - ring the peer for the answers since the last flush, if it asked for it
+ *
+ * Answers are published at once, bells wait for this. fsif_backend_fetch() does it when it finds
+ * nothing; call it after some answers, and after each on a thread that does not fetch.
+ */
+void fsif_backend_flush(struct fsif_backend *be);
+
+/** fsif_backend_ready - Return: 1 if fsif_backend_fetch() would find something; cheap, for polling
+ */
+int fsif_backend_ready(const struct fsif_backend *be);
+
+/** fsif_backend_lock_waiters - locks of the session that wait */
+uint32_t fsif_backend_lock_waiters(const struct fsif_backend *be);
+
+/**
+ * fsif_backend_retry_locks - try the locks that wait again; who gets one is told by a notice
+ *
+ * Return:  locks that still wait
+ * Threads: any; the engine does it too when the session itself lets a lock go
+ */
+uint32_t fsif_backend_retry_locks(struct fsif_backend *be);
+
+/**
+ * fsif_backend_changes - tell the peer what the stores' watches found
+ *
+ * Return:  changes taken
+ * Threads: one at a time
+ */
+int fsif_backend_changes(struct fsif_backend *be);
+
+/**
+ * fsif_backend_serve - fetch and execute until the ring is empty, and flush
  *
  * Return: requests answered, or -FSIF_EPROTO
  */
@@ -146,7 +219,7 @@ enum fsif_poison fsif_backend_reason(const struct fsif_backend *be);
 /**
  * fsif_backend_fini - close every open file and listing of the session
  *
- * No other call may run or follow. Does not touch the ring.
+ * Queue 0's engine is the last to go. No other call may run or follow. Does not touch the ring.
  */
 void fsif_backend_fini(struct fsif_backend *be);
 

@@ -8,6 +8,7 @@
  * once; one at a time polls.
  */
 
+#include <fsif/arena.h>
 #include <fsif/error.h>
 #include <fsif/hooks.h>
 #include <fsif/op.h>
@@ -39,6 +40,20 @@ struct fsif_call {
     uint32_t id_;
 };
 
+/* What the backend tells of its own accord, dialect 3. */
+enum fsif_notice_kind {
+    FSIF_NOTICE_LATE = 1,   /* the result of a lock that waited: cookie, value */
+    FSIF_NOTICE_CHANGE = 2, /* below a watched directory: cookie (of the watch), what, name */
+};
+
+struct fsif_notice {
+    uint32_t kind; /* enum fsif_notice_kind */
+    uint32_t what; /* FSIF_CHANGE_* */
+    uint64_t cookie;
+    int64_t value;                /* 0 or a negative FSIF_E* */
+    char name[FSIF_NAME_MAX + 1]; /* of the entry; "" for the directory itself, or not known */
+};
+
 struct fsif_frontend_config {
     size_t size; /* sizeof(struct fsif_frontend_config) */
     uint32_t dialect;
@@ -59,7 +74,17 @@ struct fsif_frontend_config {
     const struct fsif_transport *transport; /* notify is used; NULL: no doorbell */
     struct fsif_session *session;
     const struct fsif_hooks *hooks; /* may be NULL; outlives the engine */
+    /* dialect 3 only; ring_pages, pages, grefs, npages and pages_per_call are not looked at */
+    uint32_t slots;           /* requests at once: a power of two, 8 .. 1024 */
+    uint32_t max_io;          /* bytes of one request, 1 .. the arena's */
+    struct fsif_arena *arena; /* of the session, the same for all its queues; outlives the engine */
+    /* Each notice once, in order, inside poll. It may submit. NULL: notices are dropped */
+    void (*notice)(void *arg, const struct fsif_notice *notice);
+    void *notice_arg;
 };
+
+/** fsif_ring_bytes - Return: bytes of a dialect 3 queue's ring with @slots slots, whole pages */
+size_t fsif_ring_bytes(uint32_t slots);
 
 #define FSIF_FRONTEND_MAX_CALLS 1024u
 #define FSIF_PAGES_PER_CALL_MAX 6u
@@ -119,6 +144,19 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
  * Threads:  any; a thread that is stopped inside delays later requests, never a caller
  */
 int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call);
+
+/**
+ * fsif_frontend_queue, fsif_frontend_flush - submit without ringing; ring, if the backend asked for
+ * it, for all that was queued since
+ *
+ * Return: as fsif_frontend_submit()
+ */
+int fsif_frontend_queue(struct fsif_frontend *fe, struct fsif_call *call);
+void fsif_frontend_flush(struct fsif_frontend *fe);
+
+/** fsif_frontend_ready - Return: 1 if fsif_frontend_poll() would find something; cheap, for polling
+ */
+int fsif_frontend_ready(const struct fsif_frontend *fe);
 
 /** fsif_frontend_max_io - bytes that one read or write of this session may carry, >= 1 */
 uint32_t fsif_frontend_max_io(const struct fsif_frontend *fe);

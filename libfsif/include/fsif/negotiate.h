@@ -20,10 +20,14 @@ extern "C" {
 
 /* Bits of dialect sets */
 #define FSIF_DIALECT_BIT(d) (1u << (d))
+#ifdef FSIF_WITHOUT_DIALECT3
 #define FSIF_DIALECTS_KNOWN (FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2))
+#else
+#define FSIF_DIALECTS_KNOWN (FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2) | FSIF_DIALECT_BIT(3))
+#endif
 
 /**
- * fsif_dialects_parse - a set of dialects as people write it: "1", "2", "1,2" or "1 2"
+ * fsif_dialects_parse - a set of dialects as people write it: "1", "3", "1,2" or "1 2 3"
  *
  * Return: 0 and @out; -FSIF_EINVAL
  */
@@ -43,8 +47,15 @@ struct fsif_offer {
     uint32_t dialects;                          /* set of bits */
     uint32_t features;                          /* FSIF_FEATURE_* that the frontend wants */
     uint32_t pages;                             /* shared in all */
-    uint32_t ring_pages;                        /* of them */
-    uint32_t ring_grefs[FSIF_RING_PAGES_MAX];   /* ring_pages of them, in the ring's order */
+    /* dialects 1 and 2; ring_pages 0: neither is offered */
+    uint32_t ring_pages;
+    uint32_t ring_grefs[FSIF_RING_PAGES_MAX]; /* ring_pages of them, in the ring's order */
+    /* dialect 3 */
+    uint32_t queues;      /* 1 .. 16 */
+    uint32_t slots;       /* of each queue: a power of two, 8 .. 1024 */
+    uint32_t arena_pages; /* 16 .. 65536 */
+    uint32_t max_io;      /* bytes of one request, at most the arena's */
+    uint32_t directory;   /* gref of the first page of the grant directory */
 };
 
 struct fsif_choice {
@@ -52,6 +63,9 @@ struct fsif_choice {
     uint32_t dialect;
     uint32_t features;
     uint32_t read_only; /* the export is */
+    /* dialect 3: at most what was offered */
+    uint32_t queues;
+    uint32_t max_io;
 };
 
 /** fsif_export_name_valid - Return: 1 for 1 to 63 bytes of A-Z a-z 0-9 . _ -, not starting with '.'

@@ -32,12 +32,13 @@ extern "C" {
  */
 enum fsif_op_type {
     FSIF_OP_NONE = 0,
-    FSIF_OP_OPEN,     /* base, path; 3: flags FSIF_O_*, mode -> value: handle; attr with FSIF_O_STAT.
-                         Dialects 1 and 2: the best access that the store gives */
-    FSIF_OP_CLOSE,    /* handle */
-    FSIF_OP_READ,     /* handle, offset, length, buffer or ranges -> value: bytes, 0 at end of file */
-    FSIF_OP_WRITE,    /* handle, offset, length, data or ranges; 3: flags FSIF_WRITE_* -> value: bytes */
-    FSIF_OP_STAT,     /* handle; 3: (base, path), flags FSIF_AT_* -> attr */
+    FSIF_OP_OPEN,  /* base, path; 3: flags FSIF_O_*, mode -> value: handle; attr with FSIF_O_STAT.
+                      Dialects 1 and 2: the best access that the store gives */
+    FSIF_OP_CLOSE, /* handle */
+    FSIF_OP_READ,  /* handle, offset, length, buffer or ranges -> value: bytes, 0 at end of file */
+    FSIF_OP_WRITE, /* handle, offset, length, data or ranges; 3: flags FSIF_WRITE_* -> value: bytes
+                    */
+    FSIF_OP_STAT,  /* handle; 3: (base, path), flags FSIF_AT_* -> attr */
     FSIF_OP_TRUNCATE, /* 1: handle, length */
     FSIF_OP_REMOVE,   /* base, path; 3: flags FSIF_REMOVE_* */
     FSIF_OP_RENAME,   /* base, path (old), base2, path2 (new); 3: flags FSIF_RENAME_* */
@@ -58,36 +59,37 @@ enum fsif_op_type {
     FSIF_OP_STATVFS,  /* 3: (base, path) -> vfs */
     FSIF_OP_ALLOCATE, /* 3: handle, offset, length, flags FSIF_ALLOCATE_* */
     FSIF_OP_SEEK,     /* 3: handle, offset, flags FSIF_SEEK_* -> value: offset; -FSIF_ENXIO: none */
-    FSIF_OP_COPY_RANGE,  /* 3: handle, offset (from), handle2, offset2 (to), length -> value: bytes */
-    FSIF_OP_GETXATTR,    /* 3: (base, path), path2: name, flags FSIF_AT_*, buffer, length -> value:
-                            bytes; length 0: bytes that there are */
-    FSIF_OP_SETXATTR,    /* 3: the same, data, length, flags also FSIF_XATTR_* */
-    FSIF_OP_LISTXATTR,   /* 3: (base, path), flags, buffer, length -> value: bytes of names, each with
-                            its NUL; length 0: bytes that there are */
+    FSIF_OP_COPY_RANGE, /* 3: handle, offset (from), handle2, offset2 (to), length -> value: bytes
+                         */
+    FSIF_OP_GETXATTR,   /* 3: (base, path), path2: name, flags FSIF_AT_*, buffer, length -> value:
+                           bytes; length 0: bytes that there are */
+    FSIF_OP_SETXATTR,   /* 3: the same, data, length, flags also FSIF_XATTR_* */
+    FSIF_OP_LISTXATTR, /* 3: (base, path), flags, buffer, length -> value: bytes of names, each with
+                          its NUL; length 0: bytes that there are */
     FSIF_OP_REMOVEXATTR, /* 3: (base, path), path2: name, flags */
-    FSIF_OP_LOCK,        /* 3: handle, mode FSIF_LOCK_*, flags FSIF_LOCK_* , offset, length (0: to the
-                            end), cookie -> 0; lock, if tested; -FSIF_EAGAIN; -FSIF_EINPROGRESS: the
-                            result comes as a notice with the cookie */
-    FSIF_OP_CANCEL,      /* 3: cookie of a lock that waits; it ends with -FSIF_ECANCELED */
-    FSIF_OP_WATCH,       /* 3: handle of a directory, flags FSIF_CHANGE_*, cookie (of its notices) ->
-                            value: number of the watch */
-    FSIF_OP_UNWATCH,     /* 3: offset: number of the watch */
-    FSIF_OP_EXPORT,      /* 3: path: name of an export -> value: handle of its root */
-    FSIF_OP_READFILE,    /* 3: base, path, flags FSIF_O_*, length, buffer or one range -> value: bytes
-                            from the start; attr. Open, stat, read and close in one */
-    FSIF_OP_WRITEFILE,   /* 3: base, path, flags FSIF_O_*, mode, length, data or one range -> value:
-                            bytes; attr. Open, write at 0, stat and close in one */
-    FSIF_OP_STATMANY,    /* 3: base, data: names back to back, each with its NUL, length, offset: their
-                            number, buffer: an FSIF_RECORD_SIZE for each, flags FSIF_AT_* -> value:
-                            number */
+    FSIF_OP_LOCK,      /* 3: handle, mode FSIF_LOCK_*, flags FSIF_LOCK_* , offset, length (0: to the
+                          end), cookie -> 0; lock, if tested; -FSIF_EAGAIN; -FSIF_EINPROGRESS: the
+                          result comes as a notice with the cookie */
+    FSIF_OP_CANCEL,    /* 3: cookie of a lock that waits; it ends with -FSIF_ECANCELED */
+    FSIF_OP_WATCH,     /* 3: handle of a directory, flags FSIF_CHANGE_*, cookie (of its notices) ->
+                          value: number of the watch */
+    FSIF_OP_UNWATCH,   /* 3: offset: number of the watch */
+    FSIF_OP_EXPORT,    /* 3: path: name of an export -> value: handle of its root */
+    FSIF_OP_READFILE,  /* 3: base, path, flags FSIF_O_*, length, buffer or one range -> value: bytes
+                          from the start; attr. Open, stat, read and close in one */
+    FSIF_OP_WRITEFILE, /* 3: base, path, flags FSIF_O_*, mode, length, data or one range -> value:
+                          bytes; attr. Open, write at 0, stat and close in one */
+    FSIF_OP_STATMANY, /* 3: base, data: names back to back, each with its NUL, length, offset: their
+                         number, buffer: an FSIF_RECORD_SIZE for each, flags FSIF_AT_* -> value:
+                         number */
     FSIF_OP_COUNT
 };
 
 /* The base that is the root of the session's export */
 #define FSIF_HANDLE_ROOT UINT32_MAX
 
-/* fsif_op.flags of FSIF_OP_OPEN, FSIF_OP_READFILE and FSIF_OP_WRITEFILE: these values on every host.
- * The last two look at CREAT, EXCL, TRUNC, NOFOLLOW, SYNC and DSYNC only. */
+/* fsif_op.flags of FSIF_OP_OPEN, FSIF_OP_READFILE and FSIF_OP_WRITEFILE: these values on every
+ * host. The last two look at CREAT, EXCL, TRUNC, NOFOLLOW, SYNC and DSYNC only. */
 #define FSIF_O_RDONLY 0x0u
 #define FSIF_O_WRONLY 0x1u
 #define FSIF_O_RDWR 0x2u
@@ -100,9 +102,11 @@ enum fsif_op_type {
 #define FSIF_O_DIRECTORY 0x10000u
 #define FSIF_O_NOFOLLOW 0x20000u
 #define FSIF_O_SYNC 0x100000u
-#define FSIF_O_PATH 0x200000u    /* as a base, for stat and the like; no reading, no writing */
-#define FSIF_O_TMPFILE 0x400000u /* path is a directory; the file has no name until it is linked */
-#define FSIF_O_STAT 0x1000000u   /* answer with the attributes too */
+#define FSIF_O_PATH 0x200000u /* as a base, for stat and the like; no reading, no writing */
+#define FSIF_O_TMPFILE                                                                             \
+    0x400000u                  /* path is a directory; the file has no name until it is linked     \
+                                */
+#define FSIF_O_STAT 0x1000000u /* answer with the attributes too */
 
 /* fsif_op.flags of operations on (base, path) */
 #define FSIF_AT_NOFOLLOW 0x100u /* a symbolic link at the end is meant itself */
@@ -130,6 +134,9 @@ enum fsif_op_type {
 #define FSIF_SEEK_DATA 0x0u
 #define FSIF_SEEK_HOLE 0x1u
 
+/* The longest value of an extended attribute, and list of their names */
+#define FSIF_XATTR_MAX 65536u
+
 #define FSIF_XATTR_CREATE 0x1u
 #define FSIF_XATTR_REPLACE 0x2u
 
@@ -143,11 +150,11 @@ enum fsif_op_type {
 #define FSIF_LOCK_WHOLE 0x4u /* as flock(): the file, apart from locks of ranges */
 
 /* What a watch tells of, and what a notice of one says happened */
-#define FSIF_CHANGE_CREATE 0x1u   /* an entry is new, also by rename */
-#define FSIF_CHANGE_REMOVE 0x2u   /* an entry went, also by rename */
-#define FSIF_CHANGE_CONTENT 0x4u  /* the data of an entry changed */
-#define FSIF_CHANGE_ATTR 0x8u     /* its attributes did */
-#define FSIF_CHANGE_SELF 0x10u    /* the directory itself was removed or renamed */
+#define FSIF_CHANGE_CREATE 0x1u  /* an entry is new, also by rename */
+#define FSIF_CHANGE_REMOVE 0x2u  /* an entry went, also by rename */
+#define FSIF_CHANGE_CONTENT 0x4u /* the data of an entry changed */
+#define FSIF_CHANGE_ATTR 0x8u    /* its attributes did */
+#define FSIF_CHANGE_SELF 0x10u   /* the directory itself was removed or renamed */
 #define FSIF_CHANGE_ALL 0x1fu
 #define FSIF_CHANGE_LOST 0x80000000u /* notices of this watch were lost: look for yourself */
 
@@ -283,6 +290,9 @@ struct fsif_result {
 /* Bytes of a buffer that surely hold one entry, whatever its name */
 #define FSIF_ENTRY_MAX 400u
 #define FSIF_RECORD_SIZE 120u
+
+/* Names of one FSIF_OP_STATMANY */
+#define FSIF_STATMANY_MAX 1024u
 
 struct fsif_entry {
     const char *name; /* in the buffer, with its NUL */
