@@ -40,9 +40,36 @@ struct posix_reader {
     _Atomic uint64_t dir; /* that is being read and was in the export when this began; 0: none */
 };
 
+/* Watches of a store, see watch.c */
+#define POSIX_WATCHES 256u
+
+struct posix_watch {
+    int fd;    /* the directory */
+    int wd;    /* inotify's number of it */
+    int above; /* and of the directory above it; -1: not watched */
+    uint32_t what;
+    uint8_t used;
+    uint8_t lost; /* to be told that changes were lost */
+    uint8_t gone; /* its removal was told */
+};
+
+struct posix_watches {
+    pthread_mutex_t lock;
+    int queue;     /* inotify; -1, like the next two: nobody watches yet */
+    int rest;      /* an eventfd: something was read and is not handed out */
+    int poll;      /* an epoll of both */
+    int has_rest;  /* rest is readable */
+    uint32_t at;   /* the event to offer */
+    uint32_t len;  /* bytes of events */
+    uint32_t next; /* the watch to offer it to */
+    struct posix_watch watch[POSIX_WATCHES];
+    _Alignas(8) char events[4096];
+};
+
 struct fsif_store {
     int root;
-    int proc; /* /proc/self/fd; -1: there is none */
+    int proc;       /* /proc/self/fd; -1: there is none */
+    int chmod_path; /* whether O_PATH descriptors are good for chmod */
     dev_t root_dev;
     ino_t root_ino;
     uint32_t read_only;
@@ -58,6 +85,7 @@ struct fsif_store {
     dev_t devices[POSIX_DEVICES]; /* under lock */
     uint32_t ndevices;
     struct posix_reader readers[POSIX_READERS];
+    struct posix_watches watches;
 };
 
 /* Where a path starts: a directory that is in the export. */
@@ -79,6 +107,13 @@ struct posix_want {
     int access;     /* O_RDONLY and so on, O_APPEND, O_SYNC, O_DSYNC */
     uint32_t flags; /* FSIF_O_* */
     uint32_t mode;
+};
+
+/* A new node that is neither a file nor a directory */
+struct posix_node {
+    mode_t mode; /* with its type */
+    dev_t device;
+    const char *target; /* of a link; else NULL */
 };
 
 static inline int posix_fail(void)
@@ -118,6 +153,7 @@ int fsi_posix_stat(struct fsif_store *st, uint64_t base, const char *path, uint3
 
 /* setattr.c */
 int fsi_posix_chmod(const struct fsif_store *st, int fd, mode_t mode);
+int fsi_posix_has_chmod_path(const struct fsif_store *st);
 int fsi_posix_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                       const struct fsif_setattr *set);
 
@@ -131,6 +167,8 @@ int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from
 mode_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode);
 int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at,
                         const struct posix_want *want);
+int fsi_posix_make_node(const struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_node *node);
 int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode);
 
 /* names.c */
@@ -139,6 +177,42 @@ int fsi_posix_rename(struct fsif_store *st, uint64_t base, const char *path, uin
                      const char *path2, uint32_t flags);
 int fsi_posix_statvfs(struct fsif_store *st, uint64_t base, const char *path,
                       struct fsif_statvfs *out);
+
+/* links.c */
+int fsi_posix_mknod(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode,
+                    uint64_t rdev);
+int fsi_posix_symlink(struct fsif_store *st, const char *target, uint64_t base, const char *path);
+int fsi_posix_link(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
+                   const char *path2, uint32_t flags);
+int64_t fsi_posix_readlink(struct fsif_store *st, uint64_t base, const char *path, void *buf,
+                           uint32_t len);
+
+/* range.c */
+int fsi_posix_allocate(struct fsif_store *st, uint64_t file, uint32_t flags, uint64_t off,
+                       uint64_t len);
+int64_t fsi_posix_seek(struct fsif_store *st, uint64_t file, uint64_t off, uint32_t flags);
+int64_t fsi_posix_copy_range(struct fsif_store *st, uint64_t file, uint64_t off, uint64_t file2,
+                             uint64_t off2, uint64_t len);
+
+/* xattr.c */
+int64_t fsi_posix_getxattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+                           uint32_t flags, void *buf, uint32_t len);
+int fsi_posix_setxattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+                       uint32_t flags, const void *buf, uint32_t len);
+int64_t fsi_posix_listxattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                            void *buf, uint32_t len);
+int fsi_posix_removexattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+                          uint32_t flags);
+
+/* lock.c */
+int fsi_posix_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct fsif_lock *lock);
+
+/* watch.c */
+int fsi_posix_watch(struct fsif_store *st, uint64_t dir, uint32_t what, uint32_t *watch);
+int fsi_posix_unwatch(struct fsif_store *st, uint32_t watch);
+int fsi_posix_watch_fd(struct fsif_store *st);
+int fsi_posix_watch_next(struct fsif_store *st, struct fsif_store_change *out);
+void fsi_posix_watch_end(struct fsif_store *st);
 
 /* io.c */
 int fsi_posix_before_change(const struct fsif_store *st, uint64_t file, uint64_t place);

@@ -119,9 +119,9 @@ static long fetch(struct posix_reader *reader, int fd, uint64_t cookie, char *pi
 
 static int check_dir(uint64_t dir, uint64_t cookie)
 {
-    if (dir != FSIF_STORE_ROOT && (dir & POSIX_FILE_PATH) != 0)
+    if (dir == FSIF_STORE_ROOT || (dir & POSIX_FILE_PATH) != 0)
         return -FSIF_EBADF;
-    if (dir == FSIF_STORE_ROOT || (dir & POSIX_FILE_DIR) == 0)
+    if ((dir & POSIX_FILE_DIR) == 0)
         return -FSIF_ENOTDIR;
     return cookie > (uint64_t)INT64_MAX + FIRST ? -FSIF_EINVAL : 0;
 }

@@ -52,7 +52,17 @@ static gid_t group_for(const struct fsif_store *st, const struct posix_place *at
     return st->gid;
 }
 
-/* Bring a new file or directory to its owner and @mode. */
+/* The mode of what @fd is open for, or names with O_PATH; that of links says nothing. */
+static int set_mode(const struct fsif_store *st, int fd, const struct stat *now, mode_t mode)
+{
+    if (S_ISLNK(now->st_mode))
+        return 0;
+    if (!S_ISREG(now->st_mode) && !S_ISDIR(now->st_mode))
+        return fsi_posix_chmod(st, fd, mode);
+    return fchmod(fd, mode) != 0 ? posix_fail() : 0;
+}
+
+/* Bring what was made to its owner and @mode. */
 static int settle(const struct fsif_store *st, const struct posix_place *at, int fd, mode_t mode)
 {
     struct stat now;
@@ -62,16 +72,14 @@ static int settle(const struct fsif_store *st, const struct posix_place *at, int
     if (st->map == FSIF_MAP_OWNER && (now.st_uid != st->uid || now.st_gid != st->gid)) {
         gid_t gid = group_for(st, at);
         if ((now.st_uid != st->uid || (gid != (gid_t)-1 && gid != now.st_gid)) &&
-            fchown(fd, st->uid, gid) != 0)
+            fchownat(fd, "", st->uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
             return posix_fail();
         if (fstat(fd, &now) != 0)
             return posix_fail();
     }
     if (S_ISDIR(now.st_mode))
         mode |= now.st_mode & S_ISGID;
-    if ((now.st_mode & FSIF_S_PERM) != mode && fchmod(fd, mode) != 0)
-        return posix_fail();
-    return 0;
+    return (now.st_mode & FSIF_S_PERM) != mode ? set_mode(st, fd, &now, mode) : 0;
 }
 
 /* Take back a file that could not be settled. */
@@ -202,4 +210,41 @@ int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint
             return err;
     }
     return -FSIF_EAGAIN;
+}
+
+/* --- links, FIFOs, sockets and devices ------------------------------------------------------- */
+
+/* Whether the node that stands at a new one's name is that, or one as good: nothing is in it,
+ * nobody has another name for it, and changing it is as making it anew. */
+static int is_fresh_node(const struct stat *now, const struct posix_node *node)
+{
+    return (now->st_mode & S_IFMT) == (node->mode & S_IFMT) && now->st_uid == geteuid() &&
+           now->st_nlink == 1 && (S_ISLNK(now->st_mode) || now->st_rdev == node->device);
+}
+
+static int settle_node(const struct fsif_store *st, const struct posix_place *at,
+                       const struct posix_node *node)
+{
+    struct stat now;
+    int fd = openat(at->dir, at->last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int err = 0;
+
+    if (fd < 0)
+        return 0; /* moved or removed by somebody, and that is a success */
+    if (fstat(fd, &now) == 0 && is_fresh_node(&now, node))
+        err = settle(st, at, fd, node->mode & FSIF_S_PERM);
+    if (err != 0)
+        unmake(at, fd);
+    close(fd);
+    return err;
+}
+
+int fsi_posix_make_node(const struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_node *node)
+{
+    const mode_t most = foreign(st) ? S_IFMT | S_IRUSR | S_IWUSR : S_IFMT | FSIF_S_PERM;
+    int err = node->target != NULL ? symlinkat(node->target, at->dir, at->last)
+                                   : mknodat(at->dir, at->last, node->mode & most, node->device);
+
+    return err != 0 ? posix_fail() : settle_node(st, at, node);
 }

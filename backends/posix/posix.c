@@ -73,7 +73,8 @@ static int open_proc(void)
 /* Returns 0; -FSIF_ENOMEM */
 static int make_locks(struct fsif_store *st)
 {
-    if (pthread_mutex_init(&st->lock, NULL) != 0)
+    if (pthread_mutex_init(&st->lock, NULL) != 0 ||
+        pthread_mutex_init(&st->watches.lock, NULL) != 0)
         return -FSIF_ENOMEM;
     for (uint32_t i = 0; i < POSIX_READERS; i++)
         if (pthread_mutex_init(&st->readers[i].lock, NULL) != 0)
@@ -108,6 +109,8 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
         err = make_locks(st);
     if (err == 0) {
         st->proc = open_proc();
+        st->chmod_path = fsi_posix_has_chmod_path(st);
+        st->watches.queue = st->watches.rest = st->watches.poll = -1;
         *out = st;
         return 0;
     }
@@ -121,6 +124,8 @@ static void destroy(struct fsif_store *st)
 {
     for (uint32_t i = 0; i < POSIX_READERS; i++)
         pthread_mutex_destroy(&st->readers[i].lock);
+    fsi_posix_watch_end(st);
+    pthread_mutex_destroy(&st->watches.lock);
     if (st->proc >= 0)
         close(st->proc);
     close(st->root);
@@ -146,4 +151,20 @@ const struct fsif_store_ops fsif_store_posix = {
     .mkdir = fsi_posix_mkdir,
     .statvfs = fsi_posix_statvfs,
     .readdir = fsi_posix_readdir,
+    .mknod = fsi_posix_mknod,
+    .link = fsi_posix_link,
+    .symlink = fsi_posix_symlink,
+    .readlink = fsi_posix_readlink,
+    .allocate = fsi_posix_allocate,
+    .seek = fsi_posix_seek,
+    .copy_range = fsi_posix_copy_range,
+    .getxattr = fsi_posix_getxattr,
+    .setxattr = fsi_posix_setxattr,
+    .listxattr = fsi_posix_listxattr,
+    .removexattr = fsi_posix_removexattr,
+    .lock = fsi_posix_lock,
+    .watch = fsi_posix_watch,
+    .unwatch = fsi_posix_unwatch,
+    .watch_fd = fsi_posix_watch_fd,
+    .watch_next = fsi_posix_watch_next,
 };

@@ -6,6 +6,7 @@
  * Everything is done on a descriptor, so that no name is trusted twice: that of the open file, one
  * that is opened for writing if the size is to change, else one that is opened with O_PATH. The
  * kernel changes owner and times of the latter; its mode only since Linux 6.6 or through /proc.
+ * Where there is neither, a file whose mode is to change is opened for reading.
  */
 
 #define _GNU_SOURCE
@@ -48,6 +49,12 @@ static int check_owner(const struct fsif_store *st, const struct fsif_setattr *s
                    ((set->mask & FSIF_SET_GID) != 0 && set->gid != st->gid)
                ? -FSIF_EPERM
                : 0;
+}
+
+int fsi_posix_has_chmod_path(const struct fsif_store *st)
+{
+    return st->proc >= 0 || syscall(SYS_fchmodat2, -1, "", 0, AT_EMPTY_PATH) == 0 ||
+           errno != ENOSYS;
 }
 
 /* The mode of what the O_PATH descriptor @fd is. */
@@ -145,14 +152,31 @@ static int apply(struct fsif_store *st, uint64_t file, const struct fsif_setattr
     return err;
 }
 
+/* A file to change as @mask says, on a descriptor of its own. */
+static int open_to_set(struct fsif_store *st, const struct posix_from *from, const char *path,
+                       uint32_t flags, uint32_t mask, uint64_t *file)
+{
+    const int nofollow = (flags & FSIF_AT_NOFOLLOW) != 0;
+    struct posix_want want = {.access = O_WRONLY, .flags = nofollow ? FSIF_O_NOFOLLOW : 0};
+    int fd;
+
+    if ((mask & FSIF_SET_SIZE) != 0)
+        return fsi_posix_open_existing(st, from, path, &want, file, NULL);
+    want.access = O_RDONLY;
+    if ((mask & FSIF_SET_MODE) != 0 && !st->chmod_path &&
+        fsi_posix_open_existing(st, from, path, &want, file, NULL) == 0)
+        return 0;
+    fd = fsi_posix_resolve(st, from->fd, path, nofollow ? O_PATH | O_NOFOLLOW : O_PATH);
+    *file = fsi_posix_file(fd, POSIX_FILE_PATH, 0);
+    return fd < 0 ? fd : 0;
+}
+
 int fsi_posix_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                       const struct fsif_setattr *set)
 {
-    const int nofollow = (flags & FSIF_AT_NOFOLLOW) != 0;
-    const struct posix_want want = {.access = O_WRONLY, .flags = nofollow ? FSIF_O_NOFOLLOW : 0};
     struct posix_from from;
     uint64_t file;
-    int fd, err;
+    int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
@@ -162,18 +186,10 @@ int fsi_posix_setattr(struct fsif_store *st, uint64_t base, const char *path, ui
     if (path[0] == '\0')
         return apply(st, base, set);
     err = fsi_posix_from(st, base, &from);
+    if (err == 0)
+        err = open_to_set(st, &from, path, flags, set->mask, &file);
     if (err != 0)
         return err;
-    if ((set->mask & FSIF_SET_SIZE) != 0) {
-        err = fsi_posix_open_existing(st, &from, path, &want, &file, NULL);
-        if (err != 0)
-            return err;
-    } else {
-        fd = fsi_posix_resolve(st, from.fd, path, nofollow ? O_PATH | O_NOFOLLOW : O_PATH);
-        if (fd < 0)
-            return fd;
-        file = fsi_posix_file(fd, POSIX_FILE_PATH, 0);
-    }
     err = apply(st, file, set);
     close(posix_fd(st, file));
     return err;

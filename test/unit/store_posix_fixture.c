@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,15 +12,20 @@ char base[200];
 struct fsif_store *store;
 int export_fd, outside_fd;
 
-struct fsif_store *make_store(uint32_t read_only, uint32_t xdev, uint32_t setid)
+struct fsif_store *make_with(struct fsif_store_config config)
 {
-    struct fsif_store_config config = {
-        .size = sizeof(config), .read_only = read_only, .xdev = xdev, .setid = setid};
     struct fsif_store *st = NULL;
 
+    config.size = sizeof(config);
     config.root_fd = openat(export_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_eq(OPS->create(&config, &st), 0);
     return st;
+}
+
+struct fsif_store *make_store(uint32_t read_only, uint32_t xdev, uint32_t setid)
+{
+    return make_with(
+        (struct fsif_store_config){.read_only = read_only, .xdev = xdev, .setid = setid});
 }
 
 void setup(void)
@@ -92,6 +98,45 @@ uint64_t open_dir(struct fsif_store *st, const char *path)
     return dir;
 }
 
+uint64_t open_at(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags)
+{
+    uint64_t f = 0;
+
+    ck_assert_int_eq(OPS->open(st, from, path, flags, 0644, &f, NULL), 0);
+    return f;
+}
+
+int try_at(uint64_t from, const char *path, uint32_t flags)
+{
+    uint64_t f = 0;
+    int r = OPS->open(store, from, path, flags, 0644, &f, NULL);
+
+    if (r == 0)
+        ck_assert_int_eq(OPS->close(store, f), 0);
+    return r;
+}
+
+void fill(const char *name, char byte, size_t len)
+{
+    char block[4096];
+    int fd = openat(export_fd, name, O_CREAT | O_TRUNC | O_WRONLY, 0644);
+
+    memset(block, byte, sizeof(block));
+    for (size_t n; len > 0; len -= n) {
+        n = len < sizeof(block) ? len : sizeof(block);
+        ck_assert_int_eq(write(fd, block, n), (ssize_t)n);
+    }
+    close(fd);
+}
+
+int skip_unless_root(const char *what)
+{
+    if (geteuid() == 0)
+        return 0;
+    printf("SKIP: %s: not root\n", what);
+    return 1;
+}
+
 int64_t space(struct fsif_store *st, const char *path)
 {
     struct fsif_statvfs fs;
@@ -155,17 +200,22 @@ int try_create(const char *path, uint32_t mode)
     return r;
 }
 
-const char *text_of(const char *path)
+const char *text_at(uint64_t from, const char *path)
 {
     static char text[64];
     uint64_t f;
     int64_t n = 0;
 
-    if (OPS->open(store, ROOT, path, 0, 0, &f, NULL) == 0) {
+    if (OPS->open(store, from, path, 0, 0, &f, NULL) == 0) {
         n = OPS->read(store, f, text, sizeof(text) - 1, 0);
         ck_assert_int_ge(n, 0);
         OPS->close(store, f);
     }
     text[n] = '\0';
     return text;
+}
+
+const char *text_of(const char *path)
+{
+    return text_at(ROOT, path);
 }

@@ -21,6 +21,9 @@ extern int export_fd, outside_fd;
 
 void setup(void);
 void teardown(void);
+
+/** make_with - a store of the export; @config: all but size and root */
+struct fsif_store *make_with(struct fsif_store_config config);
 struct fsif_store *make_store(uint32_t read_only, uint32_t xdev, uint32_t setid);
 
 /* On the host, behind the store's back */
@@ -32,6 +35,21 @@ int exists(int dir, const char *name);
 int set_size(struct fsif_store *st, uint64_t file, uint64_t size);
 int set_mode(struct fsif_store *st, uint64_t file, uint32_t mode);
 uint64_t open_dir(struct fsif_store *st, const char *path);
+
+/** open_at - open or fail the test */
+uint64_t open_at(struct fsif_store *st, uint64_t from, const char *path, uint32_t flags);
+
+/** try_at - open and close. Return: what open said */
+int try_at(uint64_t from, const char *path, uint32_t flags);
+
+/** text_at - the first bytes of a file as text; "" if it cannot be opened */
+const char *text_at(uint64_t from, const char *path);
+
+/** fill - write a file of the host */
+void fill(const char *name, char byte, size_t len);
+
+/** skip_unless_root - Return: 1 and a line that says so */
+int skip_unless_root(const char *what);
 
 /** space - free bytes, or a negative FSIF_E* */
 int64_t space(struct fsif_store *st, const char *path);
@@ -49,5 +67,11 @@ const char *text_of(const char *path);
 /* The cases of test_store_posix_*.c */
 void add_confinement(TCase *c);
 void add_listing(TCase *c);
+void add_bases(TCase *c);
+void add_opening(TCase *c);
+void add_attributes(TCase *c);
+void add_links(TCase *c);
+void add_data(TCase *c);
+void add_watches(TCase *c);
 
 #endif

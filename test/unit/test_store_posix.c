@@ -171,14 +171,6 @@ START_TEST(b21_write_to_setid)
 }
 END_TEST
 
-static int skip_unless_root(const char *what)
-{
-    if (geteuid() == 0)
-        return 0;
-    printf("SKIP: %s: not root\n", what);
-    return 1;
-}
-
 START_TEST(owner)
 {
     struct fsif_store_config config = {
@@ -293,6 +285,12 @@ int main(void)
     tcase_add_test(c, b23_read_only);
     add_confinement(c);
     add_listing(c);
+    add_bases(c);
+    add_opening(c);
+    add_attributes(c);
+    add_links(c);
+    add_data(c);
+    add_watches(c);
     suite_add_tcase(s, c);
     return run_suite(s);
 }
