@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Negotiation over xenstore, both sides. Backend: a guest writes nodes, changes them, shares pages
- * or does not, and is destroyed; the listener and what it hands over must stay in that guest's own
- * nodes and pages. Frontend: a backend's nodes, before and after the answer. Nothing leaks.
+ * Negotiation over xenstore, both sides, by old nodes and by devices. Backend: a guest writes
+ * nodes, changes them, shares pages or does not, and is destroyed; the listener and what it hands
+ * over must stay in that guest's own nodes and pages. Frontend: a backend's nodes, before and after
+ * the answer. Nothing leaks.
  */
-#include "arena.h"
+#include "fuzz_xen.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,68 +21,10 @@
 
 #include "fake.h"
 
-#define GUEST 5u
-#define OTHER 6u
 #define PAGES 6u
 #define SESSIONS 4u
-#define VFS "/local/domain/0/backend/vfs"
-#define I "/local/domain/5/device/vfs/0"
 
 static const struct fsif_transport *const xen = &fsif_transport_xen;
-
-/* --- values --- */
-
-static const char *const words[] = {
-    "",
-    "0",
-    "1",
-    "2",
-    "8",
-    "65",
-    "66",
-    "1024",
-    "2147483647",
-    "4294967295",
-    "4294967296",
-    "01",
-    "-1",
-    "1 2",
-    "ready",
-    "init",
-    "closing",
-    "closed",
-    "data",
-    "other",
-    "ro",
-    I,
-    "/local/domain/5/device/vfs/1",
-    "/local/domain/6/device/vfs/0",
-    "/local/domain/5/device/vfs/00",
-    VFS "/40",
-    VFS "/41",
-    "/local/domain/6/backend/vfs/40",
-};
-#define WORDS (sizeof(words) / sizeof(words[0]))
-
-/* A word, or any bytes. */
-static size_t make_value(struct input *in, char value[2048])
-{
-    uint8_t which = input_u8(in);
-
-    if (which >= 0xf0)
-        return input_bytes(in, value, (size_t)input_u8(in) * (which & 7u));
-    strcpy(value, words[which % WORDS]);
-    return strlen(value);
-}
-
-static void write_some(struct xs_handle *xs, struct input *in, const char *const *paths, size_t n)
-{
-    char value[2048];
-    const char *path = paths[input_u8(in) % n];
-    size_t len = make_value(in, value);
-
-    (void)xs_write(xs, XBT_NULL, path, value, (unsigned)len);
-}
 
 /* --- the guest --- */
 
@@ -106,6 +49,31 @@ static const char *const guest_paths[] = {
 };
 #define GUEST_PATHS (sizeof(guest_paths) / sizeof(guest_paths[0]))
 
+static const char *const device_paths[] = {
+    FRONT "/state",
+    FRONT "/state",
+    FRONT "/dialects",
+    FRONT "/pages",
+    FRONT "/queues",
+    FRONT "/directory",
+    FRONT "/max-io",
+    FRONT "/event-channel",
+    FRONT "/event-channel-0",
+    FRONT "/event-channel-1",
+    FRONT "/canary-ref",
+    FRONT "/export",
+    FRONT "/backend",
+    FRONT "/backend-id",
+    FRONT "/any-key",
+    FRONT "/Any_key",
+    FRONT "/state/below",
+    FRONT,
+    "/local/domain/5/device/fsif/1/state",
+    "/local/domain/5/device/fsif/9/state",
+    "/local/domain/5/device/fsif/x/state",
+};
+#define DEVICE_PATHS (sizeof(device_paths) / sizeof(device_paths[0]))
+
 /* What the guest has, and the backend's sessions with it. */
 struct world {
     struct xs_handle *guest, *other;
@@ -119,7 +87,14 @@ struct world {
     struct fsif_session *sessions[SESSIONS];
     uint32_t mapped[SESSIONS]; /* pages */
     void *rings[SESSIONS];
+    int device; /* the guest asks by devices */
 };
+
+static const char *some_path(const struct world *w, struct input *in)
+{
+    return w->device ? device_paths[input_u8(in) % DEVICE_PATHS]
+                     : guest_paths[input_u8(in) % GUEST_PATHS];
+}
 
 static void put_number(struct world *w, const char *path, uint32_t v)
 {
@@ -127,6 +102,27 @@ static void put_number(struct world *w, const char *path, uint32_t v)
 
     snprintf(text, sizeof(text), "%u", v);
     (void)xs_write(w->guest, XBT_NULL, path, text, (unsigned)strlen(text));
+}
+
+/* All that a device needs; the input then spoils some of it. */
+static void good_device(struct world *w, struct input *in)
+{
+    uint8_t how = input_u8(in);
+
+    (void)xs_write(w->guest, XBT_NULL, FRONT "/dialects", "3", 1);
+    put_number(w, FRONT "/pages", PAGES);
+    put_number(w, FRONT "/directory", w->grefs[how % PAGES]);
+    put_number(w, FRONT "/event-channel", (uint32_t)w->port);
+    if (how & 8) {
+        put_number(w, FRONT "/queues", 1 + (how >> 4 & 1u));
+        put_number(w, FRONT "/event-channel-0", (uint32_t)w->port);
+        put_number(w, FRONT "/event-channel-1", (uint32_t)w->port + (how >> 5 & 1u));
+    }
+    if (how & 64)
+        put_number(w, FRONT "/canary-ref", w->grefs[PAGES - 1]);
+    if (how & 128)
+        (void)xs_write(w->guest, XBT_NULL, FRONT "/export", "other", 5);
+    (void)xs_write(w->guest, XBT_NULL, FRONT "/state", "3", 1);
 }
 
 /* All that a request needs; the input then spoils some of it. */
@@ -153,7 +149,7 @@ static void good_request(struct world *w, struct input *in)
 
 static void change_perms(struct world *w, struct input *in)
 {
-    const char *path = guest_paths[input_u8(in) % GUEST_PATHS];
+    const char *path = some_path(w, in);
     struct xs_permissions perms[2] = {{.id = GUEST, .perms = input_u8(in) & 3u},
                                       {.id = input_u8(in) % 8u, .perms = input_u8(in) & 3u}};
 
@@ -232,6 +228,35 @@ static void serve(struct world *w, uint32_t i, struct input *in)
         (void)xen->session_answer(s, &text, ret == 0 && !(input_u8(in) & 1));
 }
 
+/* The same of a device: a map of some pages, and bells for some queues. */
+static void serve_device(struct world *w, uint32_t i, struct input *in)
+{
+    struct fsif_session *s = w->sessions[i];
+    uint32_t queues = 1 + (input_u8(in) & 3u);
+    struct fsif_dict text, answer;
+    char name[FSIF_EXPORT_NAME_MAX + 1];
+    int ret = xen->session_next_offer(s, &text);
+
+    if (ret)
+        return;
+    MUST(fsif_dict_get(&text, "export", name, sizeof(name)) == 4 && strcmp(name, "data") == 0);
+    MUST(fsif_dict_get(&text, "request", name, sizeof(name)) == 7 && strcmp(name, "session") == 0);
+    ret = xen->session_accept_memory(s, &text, 1024);
+    if (ret == 0)
+        ret = xen->map(s, w->grefs, PAGES - 1, &w->rings[i]);
+    if (ret == 0) {
+        w->mapped[i] = PAGES - 1;
+        memset(w->rings[i], (int)i, (size_t)(PAGES - 1) * FSIF_PAGE_SIZE);
+    }
+    fsif_dict_init(&answer);
+    fsif_dict_put_u32(&answer, "status", ret ? (uint32_t)-ret : 0);
+    fsif_dict_put_u32(&answer, "queues", queues);
+    (void)xen->session_answer(s, &answer, ret ? 0 : (int)queues);
+    (void)xen->notify(s, queues - 1);
+    MUST(xen->notify(s, queues) != 0);
+    xen->acknowledge(s, queues);
+}
+
 static void use(struct world *w, uint32_t i, struct input *in)
 {
     struct fsif_session *s = w->sessions[i];
@@ -267,6 +292,8 @@ static void session_step(struct world *w, struct input *in)
         end_session(w, i);
     else if (w->peers[i])
         import(w, i);
+    else if (w->sessions[i] && !w->rings[i] && w->device)
+        serve_device(w, i, in);
     else if (w->sessions[i] && !w->rings[i])
         serve(w, i, in);
     else if (w->sessions[i])
@@ -279,7 +306,7 @@ static void step(struct world *w, struct input *in)
 
     switch (what % 16) {
     case 0:
-        (void)xs_rm(w->guest, XBT_NULL, guest_paths[input_u8(in) % GUEST_PATHS]);
+        (void)xs_rm(w->guest, XBT_NULL, some_path(w, in));
         break;
     case 1:
         change_perms(w, in);
@@ -298,7 +325,10 @@ static void step(struct world *w, struct input *in)
         break;
     case 5:
     case 6:
-        good_request(w, in);
+        if (w->device)
+            good_device(w, in);
+        else
+            good_request(w, in);
         break;
     case 7:
     case 8:
@@ -314,7 +344,10 @@ static void step(struct world *w, struct input *in)
         session_step(w, in);
         break;
     default:
-        write_some(w->guest, in, guest_paths, GUEST_PATHS);
+        if (w->device)
+            write_some(w->guest, in, device_paths, DEVICE_PATHS);
+        else
+            write_some(w->guest, in, guest_paths, GUEST_PATHS);
     }
 }
 
@@ -343,9 +376,19 @@ static int exists(struct xs_handle *xs, const char *path)
     return value != NULL;
 }
 
-static void backend(struct input *in)
+/* A device's directory on our side is as attach made it, whatever the guest did. */
+static void check_back(struct xs_handle *xs)
 {
-    struct world w = {0};
+    unsigned n = 0;
+    char **names = xs_directory(xs, XBT_NULL, BACK, &n);
+
+    MUST(!names || n == 5 || exists(xs, BACK "/status"));
+    free(names);
+}
+
+static void backend(struct input *in, int device)
+{
+    struct world w = {.device = device};
     struct fake_counts counts;
     unsigned n = 0;
     char **names;
@@ -365,6 +408,7 @@ static void backend(struct input *in)
     names = xs_directory(w.other, XBT_NULL, VFS, &n);
     MUST(names && n == 1);
     free(names);
+    check_back(w.other);
     xengntshr_unshare(w.shr, w.pages, PAGES);
     xengntshr_close(w.shr);
     xenevtchn_close(w.channels);
@@ -375,101 +419,20 @@ static void backend(struct input *in)
     MUST(counts.transactions == 0 && counts.events == 0);
 }
 
-/* --- the frontend, against a backend that writes what it likes --- */
-
-static const char *const backend_paths[] = {
-    I "/backend",
-    VFS "/40/state",
-    VFS "/40/status",
-    VFS "/40/dialect",
-    VFS "/40/read-only",
-    VFS "/40/feature-errno",
-    VFS "/41/state",
-    VFS "/40",
-    VFS "/exports/1/name",
-    VFS "/exports/1/mode",
-    VFS "/exports/7/name",
-    VFS "/exports/requests/5/1/frontend",
-    I "/state",
-};
-#define BACKEND_PATHS (sizeof(backend_paths) / sizeof(backend_paths[0]))
-
-struct hostile {
-    struct xs_handle *xs;
-    struct input *in;
-};
-
-static void readable(struct xs_handle *xs, const char *path)
+static void attach_devices(void)
 {
-    struct xs_permissions perms[2] = {{.id = 0, .perms = XS_PERM_NONE},
-                                      {.id = GUEST, .perms = XS_PERM_READ}};
+    struct fsif_attachment a = {.domid = GUEST, .backend = 0, .export_name = "data"};
+    struct fsif_toolstack *stack;
 
-    (void)xs_mkdir(xs, XBT_NULL, path);
-    (void)xs_set_permissions(xs, XBT_NULL, path, perms, 2);
-}
-
-static void write_answer(void *arg)
-{
-    struct hostile *h = arg;
-    uint8_t how = input_u8(h->in);
-
-    if (how & 1) {
-        (void)xs_write(h->xs, XBT_NULL, VFS "/40/state", "ready", 5);
-        (void)xs_write(h->xs, XBT_NULL, VFS "/40/dialect", "1", 1);
-        (void)xs_write(h->xs, XBT_NULL, I "/backend", VFS "/40", sizeof(VFS "/40") - 1);
-    }
-    for (unsigned i = how >> 5; i > 0; i--)
-        write_some(h->xs, h->in, backend_paths, BACKEND_PATHS);
-}
-
-static void frontend(struct input *in)
-{
-    struct hostile h = {xs_open(0), in};
-    struct fsif_offer o = {.dialects = FSIF_DIALECT_BIT(1), .pages = 2, .ring_pages = 1};
-    struct fsif_dict offer, answer;
-    struct fsif_choice choice;
-    struct fsif_session *s = NULL;
-    struct fake_counts counts;
-    uint32_t grefs[2];
-    uint8_t how = input_u8(in);
-    void *mem;
-    int ret;
-
-    readable(h.xs, VFS "/40");
-    readable(h.xs, VFS "/exports/7");
-    fake_be(GUEST);
-    MUST(xen->connect("0", 0, &s) == 0 && xen->share(s, 2, &mem, grefs) == 0);
-    o.kind = how & 1 ? FSIF_OFFER_SESSION : FSIF_OFFER_EXPORTS;
-    o.features = how & 2 ? FSIF_FEATURE_ERRNO : 0;
-    strcpy(o.export_name, how & 1 ? "data" : "");
-    o.ring_grefs[0] = grefs[0];
-    MUST(fsif_offer_write(&o, &offer) == 0);
-    if (!(how & 1) || how & 4)
-        write_answer(&h);
-    fake_after_commit(write_answer, &h);
-    ret = xen->session_offer(s, &offer, &answer, 0);
-    fake_after_commit(NULL, NULL);
-    if (ret == 0) {
-        ret = fsif_choice_read(&answer, &o, &choice);
-        MUST(ret <= 0);
-        if (ret == 0)
-            MUST((choice.features & ~o.features) == 0 && choice.dialect <= 2);
-    }
-    write_answer(&h);
-    (void)xen->notify(s, 0);
-    xen->acknowledge(s, 0);
-    (void)xen->peer_state(s);
-    xen->close(s);
-    fake_be(0);
-    xs_close(h.xs);
-    fake_count(&counts);
-    MUST(counts.handles == 0 && counts.grants == 0 && counts.ports == 0);
+    MUST(xen->toolstack_open(&stack) == 0 && xen->attach(stack, &a) == 0);
+    xen->toolstack_close(stack);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     int before, after;
+    uint8_t how;
 
     fake_reset();
     fake_create(GUEST);
@@ -478,10 +441,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fake_attach(0, OTHER, 2, "other", 0);
     before = fcntl(0, F_DUPFD_CLOEXEC, 3);
     close(before);
-    if (input_u8(&in) & 1)
+    how = input_u8(&in);
+    if (how & 0x80)
+        attach_devices();
+    if (how & 1 && how & 0x80)
+        frontend_device(&in);
+    else if (how & 1)
         frontend(&in);
     else
-        backend(&in);
+        backend(&in, how & 0x80);
     after = fcntl(0, F_DUPFD_CLOEXEC, 3);
     close(after);
     MUST(after == before);

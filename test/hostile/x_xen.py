@@ -11,6 +11,7 @@ from harness import BUILD, PROGRAMS, check, equal, row, wait_until
 
 MACHINE = BUILD + "/test/xen/fake/fake-xen"
 PLUGINS = BUILD + "/test/xen/plugins"
+FSIFCTL = BUILD + "/backends/server/ctl/fsifctl"
 EXPORT = "1"
 # What ASan keeps of freed memory would count as growth: the supervisor frees every event.
 QUARANTINE = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
@@ -62,6 +63,12 @@ class Machine:
                                 stderr=subprocess.STDOUT, text=True,
                                 env={**os.environ, **self.environment(domid)})
 
+    def make_devices(self, guest):
+        """What attach makes beside the nodes of the machine's own."""
+        subprocess.run([FSIFCTL, "--plugin-dir", PLUGINS, "--backend", "0", "attach", guest,
+                        "x" if guest == "5" else "good"], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL, env={**os.environ, **self.environment("0")})
+
     def run(self, domid, *arguments):
         process = self.start(domid, *arguments)
         try:
@@ -74,7 +81,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machine(test, arguments=()):
+def machine(test, arguments=(), devices=False):
     """A machine with the daemon; at the end everything is as it was before the attack."""
     m = Machine(test)
     good = test.tree()
@@ -83,6 +90,8 @@ def machine(test, arguments=()):
     exports = {"x": test.tree() + ",allow-domain=" + uuid, "good": good + ",allow-domain=6"}
     with test.daemon(exports, ["-l", "xen:all", "--plugin-dir", PLUGINS, *arguments],
                      env={**m.environment("0"), "ASAN_OPTIONS": QUARANTINE}) as d:
+        for guest in ("5", "6") if devices else ():
+            m.make_devices(guest)
         m.run("6", "good", "2", "2")
         m.run("5", "good", EXPORT, "1")
         workers = len(d.workers())
@@ -151,6 +160,22 @@ def negotiation(test):
         d.neighbour.served_meanwhile(began)
         check(not any("/local/domain/6/device/vfs/0/" in line for line in m.command("dump")),
               "nothing was written into another guest's nodes")
+
+
+@row("xen.B18.devices")
+def devices(test):
+    """The same of the guest's sides of its devices, and the other guest has its own."""
+    with machine(test, devices=True) as (m, d):
+        began = d.neighbour.rounds()
+        for seed in ("1", "2", "3"):
+            m.run("5", "devices", EXPORT, "1500", seed)
+            m.run("6", "good", "2", "1")
+        d.neighbour.served_meanwhile(began)
+        dump = m.command("dump")
+        check(not any("/backend/fsif/5/4" in line for line in dump), "no device was made up")
+        for n in range(4):
+            check(any("/backend/fsif/6/%d/state " % n in line and line.endswith("'2'")
+                      for line in dump), "the other guest's device %d waits" % n)
 
 
 @row("xen.F11")

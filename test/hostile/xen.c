@@ -8,6 +8,7 @@
  *   hostile-xen die EXPORT              64 reads in flight, "ready", and then wait for the end
  * (B15) hostile-xen ring EXPORT             rings, grants and channels that are none (B17)
  *   hostile-xen keys EXPORT N SEED      nodes with anything in them (B18)
+ *   hostile-xen devices EXPORT N SEED   the same of the guest's sides of its devices (B14, B18)
  *   hostile-xen vanish EXPORT           a client whose backend goes away (F11)
  */
 #define _GNU_SOURCE
@@ -452,6 +453,98 @@ static void keys(uint32_t export, int n)
     printf("%d rounds of keys\n", n);
 }
 
+/* --- devices ---------------------------------------------------------------------------------- */
+
+#define DEVICES 4u
+
+static const char *const keys_of_devices[] = {
+    "dialects", "features",      "pages",      "directory", "queues",          "slots",
+    "max-io",   "event-channel", "canary-ref", "export",    "event-channel-0", "event-channel-1",
+    "x"};
+#define DEVICE_KEYS (sizeof(keys_of_devices) / sizeof(keys_of_devices[0]))
+
+static void set_device(struct guest *g, uint32_t number)
+{
+    snprintf(g->home, sizeof(g->home), "/local/domain/%u/device/fsif/%u", g->domid, number);
+}
+
+/* An offer as a frontend of ours makes it; the directory leads nowhere. */
+static void write_device(const struct guest *g)
+{
+    put(g, "dialects", "3", 1);
+    put_number(g, "pages", PAGES);
+    put_number(g, "directory", g->grefs[0]);
+    put_number(g, "queues", 1 + chance(2));
+    put_number(g, "max-io", 65536);
+    put_number(g, "event-channel", (uint32_t)g->port);
+    put_number(g, "event-channel-0", (uint32_t)g->port);
+    put_number(g, "event-channel-1", (uint32_t)g->port + chance(3));
+    put_number(g, "canary-ref", g->canary_ref);
+}
+
+static void spoil_device(const struct guest *g)
+{
+    char bytes[600];
+    const char *name = keys_of_devices[chance(DEVICE_KEYS)];
+    const char *value = values[chance(16)];
+    size_t len = chance(sizeof(bytes));
+
+    if (chance(4)) {
+        put(g, name, value, strlen(value));
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)chance(256);
+    put(g, name, bytes, len);
+}
+
+/* The device is free again: the daemon has seen that we are done with it. */
+static void give_back(struct guest *g, uint32_t number)
+{
+    uint64_t end = raw_now_ms() + PATIENCE_MS;
+    char path[128], text[32];
+
+    set_device(g, number);
+    for (size_t i = 0; i < DEVICE_KEYS; i++) {
+        snprintf(path, sizeof(path), "%s/%s", g->home, keys_of_devices[i]);
+        (void)xs_rm(g->xs, XBT_NULL, path);
+    }
+    put(g, "state", "6", 1);
+    snprintf(path, sizeof(path), "/local/domain/0/backend/fsif/%u/%u/state", g->domid, number);
+    while (!get(g, path, text, sizeof(text)) || strcmp(text, "2") != 0) {
+        if (raw_now_ms() > end)
+            raw_die("a device is not given back");
+        poll(NULL, 0, 5);
+    }
+}
+
+static void devices(uint32_t export, int n)
+{
+    static const char *const states[] = {"1", "2", "4", "5", "6", "", "03", "9"};
+    struct guest g;
+
+    begin(&g, export);
+    for (int i = 0; i < n; i++) {
+        set_device(&g, chance(DEVICES + 1));
+        if (chance(3))
+            write_device(&g);
+        for (uint32_t k = chance(4); k > 0; k--)
+            spoil_device(&g);
+        if (chance(4))
+            put(&g, "state", "3", 1);
+        else
+            put(&g, "state", states[chance(8)], chance(3));
+        for (int k = 0; i % 500 == 0 && k < 3000; k++)
+            put(&g, "state", k % 2 ? "3" : "6", 1);
+    }
+    for (uint32_t i = 0; i < DEVICES; i++)
+        give_back(&g, i);
+    /* A number of our own that is no device. */
+    set_device(&g, DEVICES);
+    finish(&g);
+    printf("%d rounds of devices\n", n);
+}
+
 static void vanish(const char *name)
 {
     struct fsif_client_options o;
@@ -484,7 +577,7 @@ int main(int argc, char **argv)
 
     chance_state = argc > 4 ? (uint32_t)atoi(argv[4]) : 1;
     if (argc < 3)
-        raw_die("usage: hostile-xen good|lives|die|ring|keys|vanish EXPORT [N] [SEED]");
+        raw_die("usage: hostile-xen good|lives|die|ring|keys|devices|vanish EXPORT [N] [SEED]");
     if (strcmp(argv[1], "good") == 0)
         good(export, n);
     else if (strcmp(argv[1], "lives") == 0)
@@ -495,6 +588,8 @@ int main(int argc, char **argv)
         ring(export);
     else if (strcmp(argv[1], "keys") == 0)
         keys(export, n);
+    else if (strcmp(argv[1], "devices") == 0)
+        devices(export, n);
     else if (strcmp(argv[1], "vanish") == 0)
         vanish(argv[2]);
     else

@@ -180,13 +180,20 @@ workers() {
 }
 
 no_sessions() {
-    [ "$(xenstore-list /local/domain/0/backend/vfs)" = exports ] && [ "$(workers)" = 0 ]
+    [ "$(xenstore-list /local/domain/0/backend/vfs)" = exports ] && [ "$(workers)" = 0 ] &&
+        [ -z "$(devices_in_use)" ]
+}
+
+# devices_in_use: nodes of devices that are not as they are between sessions
+devices_in_use() {
+    xenstore-ls -f /local/domain/0/backend/fsif 2>/dev/null |
+        grep -E '/(state = "[^12]"|status = )' || true
 }
 
 # nothing_left DOMID...: no worker, no node of a session, neither the backend's nor the guests'
 nothing_left() {
     wait_for 15 no_sessions ||
-        fail "left: $(workers) workers, $(xenstore-ls /local/domain/0/backend/vfs)"
+        fail "left: $(workers) workers, $(xenstore-ls /local/domain/0/backend/vfs) $(devices_in_use)"
     for d; do
         [ -z "$(xenstore-list "/local/domain/$d/device/vfs")" ] ||
             fail "left: $(xenstore-ls "/local/domain/$d/device/vfs")"
@@ -336,5 +343,5 @@ clean_up() {
     old_backend_stop
     xl list
     for d in $(xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'); do xl destroy "$d"; done
-    xenstore-ls -fp /local/domain/0/backend/vfs
+    xenstore-ls -fp /local/domain/0/backend
 }

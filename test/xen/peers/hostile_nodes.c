@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hostile-nodes: writes values that make no sense into every xenstore node that a guest may write,
- * as a frontend's, and asks for exports with them, for SECONDS. It holds a ring and an event
- * channel, so that some of its requests are good for a while.
+ * as a frontend's, and asks for exports with them, for SECONDS: by old nodes and by devices. It
+ * holds a ring and an event channel, so that some of its requests are good for a while.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "peer.h"
 
 #define IMPORTS 4u
+#define DEVICES 5u /* one more than attach makes */
 
 struct hostile {
     struct xs_handle *xs;
@@ -170,6 +171,43 @@ static void ask(struct hostile *h, xs_transaction_t t, unsigned import)
     put_raw(h, t, path, own, (unsigned)strlen(own));
 }
 
+/* A device: an offer that makes sense, some of it spoiled, and any state. */
+static void device_round(struct hostile *h)
+{
+    static const char *const names[] = {
+        "dialects",        "pages",  "directory", "queues", "canary-ref", "event-channel",
+        "event-channel-0", "max-io", "export",    "other",  "state",      "state/below"};
+    static const char *const states[] = {"3", "3", "3", "1", "2", "4", "5", "6"};
+    char base[PATH_SIZE];
+    char path[2 * PATH_SIZE];
+    const char *state = states[pick(h, 8)];
+
+    snprintf(base, sizeof(base), "/local/domain/%u/device/fsif/%u", h->domid, pick(h, DEVICES));
+    snprintf(path, sizeof(path), "%s/dialects", base);
+    put_raw(h, XBT_NULL, path, "3", 1);
+    snprintf(path, sizeof(path), "%s/pages", base);
+    put_number(h, XBT_NULL, path, 8);
+    snprintf(path, sizeof(path), "%s/directory", base);
+    put_number(h, XBT_NULL, path, h->grefs[pick(h, 8)]);
+    snprintf(path, sizeof(path), "%s/event-channel", base);
+    put_number(h, XBT_NULL, path, (uint32_t)h->port);
+    for (uint32_t i = pick(h, 4); i > 0; i--) {
+        snprintf(path, sizeof(path), "%s/%s", base, names[pick(h, 12)]);
+        put_something(h, XBT_NULL, path);
+    }
+    snprintf(path, sizeof(path), "%s/state", base);
+    put_raw(h, XBT_NULL, path, state, 1);
+}
+
+/* So that a frontend may take it: nothing of ours but a state that says so. */
+static void free_device(struct hostile *h, unsigned number)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/device/fsif/%u/state", h->domid, number);
+    put_raw(h, XBT_NULL, path, "6", 1);
+}
+
 /* Nodes that a guest gives to others, or takes from the backend, as far as it may. */
 static void change_owner(struct hostile *h, unsigned import)
 {
@@ -230,8 +268,15 @@ int main(int argc, char **argv)
     end = now_ms() + 1000u * strtoul(argv[2], NULL, 10);
     h.seed = strtoul(argv[3], NULL, 10);
     open_hostile(&h);
-    while (now_ms() < end)
+    while (now_ms() < end) {
         round_of(&h);
+        if (pick(&h, 3) == 0)
+            device_round(&h);
+    }
+    for (unsigned i = 0; i < DEVICES - 1; i++)
+        free_device(&h, i);
+    snprintf(path, sizeof(path), "/local/domain/%u/device/fsif/%u", h.domid, DEVICES - 1);
+    xs_rm(h.xs, XBT_NULL, path);
     for (unsigned i = 0; i < IMPORTS; i++) {
         snprintf(path, sizeof(path), "/local/domain/%u/device/vfs/%u", h.domid, i);
         xs_rm(h.xs, XBT_NULL, path);
