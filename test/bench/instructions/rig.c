@@ -3,6 +3,7 @@
  * Storage is static and the functions that the core takes from its surroundings are here, so that
  * nothing of a C library is counted and every run does the same.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <string.h>
 #include "rig.h"
 
