@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "local_backend.h"
+#include "passing_store.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,7 +22,7 @@
 
 /* The scripted store: the memory store with a gate before it. */
 struct fsif_store {
-    struct fsif_store *inner;
+    struct passing_store to;
     struct local_backend *backend;
 };
 
@@ -88,7 +89,7 @@ static int64_t gated_read(struct fsif_store *st, uint64_t file, void *buf, uint3
 
     pass_gate(st->backend);
     n = cut(st->backend, len, off);
-    return n < 0 ? n : M->read(st->inner, file, buf, (uint32_t)n, off);
+    return n < 0 ? n : M->read(st->to.inner, file, buf, (uint32_t)n, off);
 }
 
 static int64_t gated_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
@@ -96,87 +97,14 @@ static int64_t gated_write(struct fsif_store *st, uint64_t file, const void *buf
 {
     int64_t n = cut(st->backend, len, off);
 
-    return n < 0 ? n : M->write(st->inner, file, buf, (uint32_t)n, off, flags);
+    return n < 0 ? n : M->write(st->to.inner, file, buf, (uint32_t)n, off, flags);
 }
 
-static int inner_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                      uint32_t mode, uint64_t *file, struct fsif_attr *attr)
-{
-    return M->open(st->inner, base, path, flags, mode, file, attr);
-}
-
-static int inner_close(struct fsif_store *st, uint64_t file)
-{
-    return M->close(st->inner, file);
-}
-
-static int inner_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                      struct fsif_attr *out)
-{
-    return M->stat(st->inner, base, path, flags, out);
-}
-
-static int inner_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                         const struct fsif_setattr *set)
-{
-    return M->setattr(st->inner, base, path, flags, set);
-}
-
-static int inner_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
-{
-    return M->sync(st->inner, file, flags);
-}
-
-static int inner_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
-{
-    return M->remove(st->inner, base, path, flags);
-}
-
-static int inner_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
-                        const char *path2, uint32_t flags)
-{
-    return M->rename(st->inner, base, path, base2, path2, flags);
-}
-
-static int inner_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
-{
-    return M->mkdir(st->inner, base, path, mode);
-}
-
-static int inner_statvfs(struct fsif_store *st, uint64_t base, const char *path,
-                         struct fsif_statvfs *out)
-{
-    return M->statvfs(st->inner, base, path, out);
-}
-
-static int inner_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
-                         fsif_store_entry_fn *fn, void *arg)
-{
-    return M->readdir(st->inner, dir, cookie, fn, arg);
-}
-
-/* What is not passed on is not there: it would be called with this store. */
 static void fill_ops(struct fsif_store_ops *ops)
 {
-    *ops = (struct fsif_store_ops){
-        .size = sizeof(*ops),
-        .abi = FSIF_STORE_ABI,
-        .name = M->name,
-        .create = M->create,
-        .destroy = M->destroy,
-        .read = gated_read,
-        .write = gated_write,
-        .open = inner_open,
-        .close = inner_close,
-        .stat = inner_stat,
-        .setattr = inner_setattr,
-        .sync = inner_sync,
-        .remove = inner_remove,
-        .rename = inner_rename,
-        .mkdir = inner_mkdir,
-        .statvfs = inner_statvfs,
-        .readdir = inner_readdir,
-    };
+    passing_ops(M, ops);
+    ops->read = gated_read;
+    ops->write = gated_write;
 }
 
 /* --- the backend's side of the handshake --------------------------------------------------- */
@@ -305,7 +233,8 @@ struct local_backend *local_backend_start(const struct local_backend_options *o,
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
     fill_ops(&b->ops);
-    CHECK(M->create(&config, &b->store.inner) == 0);
+    b->store.to.ops = M;
+    CHECK(M->create(&config, &b->store.to.inner) == 0);
 
     fsif_client_options_init(&co);
     if (options != NULL)
@@ -330,7 +259,7 @@ void local_backend_stop(struct local_backend *b)
         pthread_join(b->threads[i], NULL);
     fsif_backend_fini(&b->be);
     T->close(b->session);
-    M->destroy(b->store.inner);
+    M->destroy(b->store.to.inner);
     close(b->stop_fd);
     pthread_cond_destroy(&b->changed);
     pthread_mutex_destroy(&b->lock);
