@@ -230,7 +230,7 @@ static void vfs_stop(void *self)
 static int start(struct bench_place *place, void **self, int spin)
 {
     struct vfs *f;
-    char socket[BENCH_PATH], at[BENCH_PATH], source[BENCH_PATH];
+    char socket[BENCH_PATH], at[BENCH_PATH + 16], source[BENCH_PATH + 8];
     int sock;
 
     if (place->virtiofsd == NULL)
