@@ -183,7 +183,7 @@ static void report(const struct fsif_backend *be, const struct fsif_fetched *rq,
     event.op = rq->op.type;
     if (result) {
         event.result = result->value;
-        event.bytes = fsi_codec_payload(rq->op.type, result);
+        event.bytes = rq->moved;
     }
     hook(h->arg, &event);
 }
@@ -396,6 +396,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
         r.used = r.more = 0;
     fsi_codec_encode_response(v.dialect, rq->op.type, be->config_.features, rq->id, &r, e->answer);
     fsi_store_seq(&e->stage, FSI_ID_ANSWERED);
+    rq->moved = fsi_codec_payload(rq->op.type, &r);
     report(be, rq, &r);
     fsi_backend_place(&v, rq->id, fsi_producer_reserve(&v.state->producer));
     fsi_backend_publish(be, &v);

@@ -46,7 +46,7 @@ static uint32_t count_sessions(const struct fsi_supervisor *sv, const char *name
     uint32_t n = 0;
 
     for (const struct fsi_worker *w = sv->workers; w; w = w->next)
-        n += w->serving && !strcmp(w->export_name, name);
+        n += w->serving && fsi_worker_has(w, name);
     return n;
 }
 
@@ -309,12 +309,18 @@ static int request_deny(struct request *rq)
 static void put_session(const struct request *rq, const struct fsi_worker *w)
 {
     char peer[FSI_PEER_TEXT];
+    char key[24];
 
     fsi_worker_peer(w, peer);
     (void)fsif_dict_put_u32(rq->out, "session", w->session);
     (void)fsif_dict_put(rq->out, "transport", w->transport->name);
     (void)fsif_dict_put(rq->out, "peer", peer);
     (void)fsif_dict_put(rq->out, "export", w->export_name);
+    for (uint32_t i = 0; i < w->nothers; i++) {
+        snprintf(key, sizeof(key), "export-%" PRIu32, i);
+        (void)fsif_dict_put(rq->out, key, w->others[i]);
+    }
+    (void)fsif_dict_put_u32(rq->out, "queues", w->queues);
     (void)fsif_dict_put_u32(rq->out, "dialect", w->dialect);
     (void)fsif_dict_put_u32(rq->out, "pid", (uint32_t)uv_process_get_pid(&w->process));
     (void)fsif_dict_put_u32(rq->out, "ending", w->why != NULL);
@@ -323,6 +329,7 @@ static void put_session(const struct request *rq, const struct fsi_worker *w)
         return;
     (void)fsif_dict_put_u32(rq->out, "handles", w->figures.handles);
     fsi_admin_put_u64(rq->out, "requests", w->figures.requests);
+    fsi_admin_put_u64(rq->out, "bytes", w->figures.bytes);
 }
 
 static int request_sessions(struct request *rq)
@@ -352,6 +359,21 @@ static int request_end(struct request *rq)
     return fsi_fail(&rq->err, -FSIF_ENOENT, "there is no session %" PRIu64, number);
 }
 
+static int request_limits(struct request *rq)
+{
+    char key[24];
+    uint32_t value;
+    const char *name;
+
+    for (unsigned i = 0; (name = fsi_options_number(rq->sv->options, i, &value)); i++) {
+        snprintf(key, sizeof(key), "name-%u", i);
+        (void)fsif_dict_put(rq->out, key, name);
+        snprintf(key, sizeof(key), "value-%u", i);
+        (void)fsif_dict_put_u32(rq->out, key, value);
+    }
+    return 0;
+}
+
 static int request_refresh(struct request *rq)
 {
     (void)rq;
@@ -377,7 +399,7 @@ static int dispatch(struct request *rq)
         {"change", request_change, 1},   {"remove", request_remove, 1},
         {"allow", request_allow, 1},     {"deny", request_deny, 1},
         {"refresh", request_refresh, 0}, {"sessions", request_sessions, 0},
-        {"end", request_end, 0},
+        {"end", request_end, 0},         {"limits", request_limits, 0},
     };
     char word[32] = "";
     uint32_t version;

@@ -30,7 +30,7 @@ const char fsi_usage[] =
     "        nodes=N             memory: limit of files and directories\n"
     "        handles=N           open files of a session (1024)\n"
     "  -c, --config FILE         read options and exports from FILE\n"
-    "      --dialects LIST       dialects that a session may speak (1,2)\n"
+    "      --dialects LIST       dialects that a session may speak (1,2,3)\n"
     "      --plugin-dir DIR      where transports and stores are loaded from\n"
     "      --log-level LEVEL     error, warning, info or debug (info)\n"
     "      --max-sessions N      sessions at once (256)\n"
@@ -38,6 +38,13 @@ const char fsi_usage[] =
     "      --max-pages N         pages that a frontend may share (4096)\n"
     "      --threads N           requests of a session executed at once (32)\n"
     "      --slow-threshold MS   how long a request may hold up the next one (2)\n"
+    "      --spin US             look out for requests this long before sleeping (100)\n"
+    "      --max-queues N        queues of a session (4)\n"
+    "      --max-slots N         requests under way in each (1024)\n"
+    "      --max-arena-pages N   pages of a session's arena (65536)\n"
+    "      --max-io BYTES        data of one request (4194304)\n"
+    "      --max-locks N         locks of a session that wait (256)\n"
+    "      --max-watches N       directories that a session watches (128)\n"
     "      --handshake-timeout S seconds a peer has to start its session (10)\n"
     "      --stop-timeout S      seconds for requests under way at SIGTERM (10)\n"
     "      --control PATH        control socket for fsifctl (/run/fsif/control), or none\n"
@@ -65,6 +72,13 @@ static const struct option long_options[] = {
     {"max-pages", required_argument, NULL, OPT_GLOBAL},
     {"threads", required_argument, NULL, OPT_GLOBAL},
     {"slow-threshold", required_argument, NULL, OPT_GLOBAL},
+    {"spin", required_argument, NULL, OPT_GLOBAL},
+    {"max-queues", required_argument, NULL, OPT_GLOBAL},
+    {"max-slots", required_argument, NULL, OPT_GLOBAL},
+    {"max-arena-pages", required_argument, NULL, OPT_GLOBAL},
+    {"max-io", required_argument, NULL, OPT_GLOBAL},
+    {"max-locks", required_argument, NULL, OPT_GLOBAL},
+    {"max-watches", required_argument, NULL, OPT_GLOBAL},
     {"handshake-timeout", required_argument, NULL, OPT_GLOBAL},
     {"stop-timeout", required_argument, NULL, OPT_GLOBAL},
     {"control", required_argument, NULL, OPT_GLOBAL},

@@ -13,9 +13,10 @@
  * - message=figures: tell yours; a session that is served, one question at a time
  *
  * worker -> supervisor
- * - message=exports name=AFTER, message=export name=NAME: one request at a time
- * - message=serving dialect=N: the handshake is over
- * - message=figures handles=N requests=N: the answer to the question
+ * - message=exports name=AFTER, message=export name=NAME: one request at a time; the latter also
+ *   while a session is served, which is what its peer asks for in dialect 3
+ * - message=serving dialect=N queues=N: the handshake is over
+ * - message=figures handles=N requests=N bytes=N: the answer to the question
  * - message=report event=WORD reason=TEXT: for the log, where all sessions share one rate limit
  *
  * Neither side blocks in sending. The supervisor trusts nothing that a worker says: a worker that
@@ -32,7 +33,8 @@
 /* A worker's descriptors */
 #define FSI_WORKER_LOG 2
 #define FSI_WORKER_CONTROL 3
-#define FSI_WORKER_TRANSPORT 4 /* and those after it */
+#define FSI_WORKER_SPINNERS 4  /* the page of spinners.h */
+#define FSI_WORKER_TRANSPORT 5 /* and those after it */
 
 /* Why a worker ended: its exit code. Sanitizers have taken 1 and 23. */
 enum fsi_end {
@@ -104,7 +106,15 @@ struct fsi_hello {
     uint32_t dialects; /* set of bits */
     uint32_t max_pages;
     uint32_t threads;
-    uint32_t slow_threshold;    /* milliseconds */
+    uint32_t slow_threshold; /* milliseconds */
+    uint32_t max_queues;     /* these six as in options.h */
+    uint32_t max_slots;
+    uint32_t max_arena_pages;
+    uint32_t max_io;
+    uint32_t max_locks;
+    uint32_t max_watches;
+    uint32_t spin;              /* microseconds */
+    uint32_t spinners;          /* places in the page of spinners.h */
     uint32_t handshake_timeout; /* seconds */
     uint32_t refuse;            /* a FSIF_E* to answer any offer with, or 0 */
     size_t blob_len;
@@ -119,6 +129,7 @@ int fsi_hello_read(const struct fsif_dict *in, struct fsi_hello *out);
 struct fsi_figures {
     uint32_t handles;
     uint64_t requests;
+    uint64_t bytes; /* of file data, both ways */
 };
 
 /** fsi_figures_write, fsi_figures_read - Return: 0; -FSIF_EINVAL */

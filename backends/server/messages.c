@@ -4,6 +4,7 @@
 #include <fsif/error.h>
 #include <stdio.h>
 #include <string.h>
+#include "spinners.h"
 #include "text.h"
 
 /* Bytes in one value, as hexadecimal digits */
@@ -154,6 +155,14 @@ static const struct number hello_numbers[] = {
     {"max-pages", offsetof(struct fsi_hello, max_pages), UINT32_MAX},
     {"threads", offsetof(struct fsi_hello, threads), 256},
     {"slow-threshold", offsetof(struct fsi_hello, slow_threshold), 60000},
+    {"max-queues", offsetof(struct fsi_hello, max_queues), FSIF_QUEUES_MAX},
+    {"max-slots", offsetof(struct fsi_hello, max_slots), 1024},
+    {"max-arena-pages", offsetof(struct fsi_hello, max_arena_pages), 65536},
+    {"max-io", offsetof(struct fsi_hello, max_io), UINT32_MAX},
+    {"max-locks", offsetof(struct fsi_hello, max_locks), 4096},
+    {"max-watches", offsetof(struct fsi_hello, max_watches), 1024},
+    {"spin", offsetof(struct fsi_hello, spin), FSI_SPIN_MAX},
+    {"spinners", offsetof(struct fsi_hello, spinners), FSI_SPINNERS_MAX},
     {"handshake-timeout", offsetof(struct fsi_hello, handshake_timeout), 3600},
     {"refuse", offsetof(struct fsi_hello, refuse), FSIF_MAX_ERRNO},
 };
@@ -190,13 +199,15 @@ int fsi_figures_write(const struct fsi_figures *figures, struct fsif_dict *out)
 
     fsi_message_simple(out, "figures");
     rc = fsif_dict_put_u32(out, "handles", figures->handles);
-    return rc ? rc : put_u64(out, "requests", figures->requests);
+    if (!rc)
+        rc = put_u64(out, "requests", figures->requests);
+    return rc ? rc : put_u64(out, "bytes", figures->bytes);
 }
 
 int fsi_figures_read(const struct fsif_dict *in, struct fsi_figures *out)
 {
     if (fsif_dict_get_u32(in, "handles", 0, UINT32_MAX, &out->handles) ||
-        get_u64(in, "requests", &out->requests))
+        get_u64(in, "requests", &out->requests) || get_u64(in, "bytes", &out->bytes))
         return -FSIF_EINVAL;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <fsif/host.h>
+#include <fsif/spin.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,6 +25,13 @@ static const struct {
     {"handshake-timeout", offsetof(struct fsi_options, handshake_timeout), 1, 3600, 10},
     {"threads", offsetof(struct fsi_options, threads), 1, 256, 32},
     {"slow-threshold", offsetof(struct fsi_options, slow_threshold), 1, 60000, 2},
+    {"max-queues", offsetof(struct fsi_options, max_queues), 1, FSIF_QUEUES_MAX, 4},
+    {"max-slots", offsetof(struct fsi_options, max_slots), 8, 1024, 1024},
+    {"max-arena-pages", offsetof(struct fsi_options, max_arena_pages), 16, 65536, 65536},
+    {"max-io", offsetof(struct fsi_options, max_io), 4096, 1u << 28, 4u << 20},
+    {"max-locks", offsetof(struct fsi_options, max_locks), 16, 4096, 256},
+    {"max-watches", offsetof(struct fsi_options, max_watches), 16, 1024, 128},
+    {"spin", offsetof(struct fsi_options, spin), 0, FSI_SPIN_MAX, FSIF_SPIN_DEFAULT},
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 #define SEEN_LOG_LEVEL (1u << NUMBERS)
@@ -34,6 +42,14 @@ static const struct {
 static uint32_t *number_at(struct fsi_options *o, size_t i)
 {
     return (uint32_t *)(void *)((char *)o + numbers[i].offset);
+}
+
+const char *fsi_options_number(const struct fsi_options *o, size_t i, uint32_t *value)
+{
+    if (i >= NUMBERS)
+        return NULL;
+    memcpy(value, (const char *)o + numbers[i].offset, sizeof(*value));
+    return numbers[i].name;
 }
 
 void fsi_options_init(struct fsi_options *o)
@@ -106,7 +122,8 @@ static int set_dialects(struct fsi_options *o, const char *value, struct fsi_err
 {
     if (!fsif_dialects_parse(value, &o->dialects))
         return 0;
-    return fsi_fail(err, -FSIF_EINVAL, "dialects is 1, 2 or 1,2, not '%s'", value);
+    return fsi_fail(err, -FSIF_EINVAL, "dialects is one or more of 1, 2 and 3, as 1,2, not '%s'",
+                    value);
 }
 
 static int first_time(struct fsi_options *o, uint32_t bit, const char *key, struct fsi_error *err)

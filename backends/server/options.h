@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <fsif/negotiate.h>
 #include "exports.h"
+#include "spinners.h"
 #include "text.h"
 
 /* Exit codes of the daemon */
@@ -36,7 +37,14 @@ struct fsi_options {
     uint32_t handshake_timeout; /* seconds */
     uint32_t threads;           /* of a session */
     uint32_t slow_threshold;    /* milliseconds */
-    uint32_t seen_;             /* a bit for each global key that was given in this source */
+    uint32_t spin;              /* microseconds */
+    uint32_t max_queues;        /* of a session, these six; dialect 3 */
+    uint32_t max_slots;         /* of a queue */
+    uint32_t max_arena_pages;
+    uint32_t max_io; /* bytes of one request */
+    uint32_t max_locks;
+    uint32_t max_watches;
+    uint32_t seen_; /* a bit for each global key that was given in this source */
 };
 
 void fsi_options_init(struct fsi_options *o);
@@ -50,6 +58,10 @@ void fsi_options_fini(struct fsi_options *o);
  */
 int fsi_options_set(struct fsi_options *o, const char *key, const char *value,
                     struct fsi_error *err);
+
+/** fsi_options_number - the name and the value of the @i-th global key that is a number. Return:
+ * NULL there are no more */
+const char *fsi_options_number(const struct fsi_options *o, size_t i, uint32_t *value);
 
 /** fsi_options_next_source - another source may set the global keys again, and wins */
 void fsi_options_next_source(struct fsi_options *o);

@@ -52,6 +52,26 @@ static const struct fsi_export *look_up(struct fsi_worker *w, const char *name,
     return NULL;
 }
 
+int fsi_worker_has(const struct fsi_worker *w, const char *name)
+{
+    int has = !strcmp(w->export_name, name);
+
+    for (uint32_t i = 0; i < w->nothers && !has; i++)
+        has = !strcmp(w->others[i], name);
+    return has;
+}
+
+/* Before the session began, the last one that was granted counts. */
+static void note_granted(struct fsi_worker *w, const char *name)
+{
+    if (!w->serving) {
+        strcpy(w->export_name, name);
+    } else if (!fsi_worker_has(w, name)) {
+        strcpy(w->others[w->nothers++], name);
+        fsi_worker_log(w, FSIF_LOG_INFO, "session-export", name, NULL);
+    }
+}
+
 int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
 {
     struct fsi_terms terms;
@@ -63,6 +83,9 @@ int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
     memset(&opening, 0, sizeof(opening));
     if (!e) {
         opening.status = -FSIF_ENOENT;
+    } else if (w->serving && w->nothers == FSIF_BACKEND_EXPORTS_MAX - 1 &&
+               !fsi_worker_has(w, name)) {
+        opening.status = -FSIF_EMFILE;
     } else {
         strcpy(opening.name, e->name);
         strcpy(opening.store, e->store);
@@ -81,9 +104,9 @@ int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
     }
     rc = fsi_opening_write(&opening, &answer);
     if (!rc)
-        rc = fsi_control_send(w->control, &answer, e ? e->root_fd : -1);
-    if (!rc && e)
-        strcpy(w->export_name, e->name);
+        rc = fsi_control_send(w->control, &answer, opening.status ? -1 : e->root_fd);
+    if (!rc && !opening.status)
+        note_granted(w, e->name);
     return rc;
 }
 

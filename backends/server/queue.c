@@ -23,6 +23,13 @@
  * `drain_left`. No other thread ever writes EXEC with this thread's number, so a word that came
  * round to the same n cannot be mistaken for another thread's.
  *
+ * Bells: the engine owes them, the owner has them rung before it looks out or sleeps, every
+ * FLUSH_EVERY answers, and around requests that take long. Whoever comes by the ring, or loses it,
+ * does so at once: a slow request holds back no earlier answer for longer than a threshold.
+ *
+ * Looking out: the owner polls for a while before it sleeps (fsif/spin.h), if it gets one of the
+ * places that all sessions share (spinners.h). No bell is asked for meanwhile.
+ *
  * A request costs the owner one plain store and one compare-and-swap here; all else is done when it
  * goes to sleep or wakes up.
  *
@@ -52,8 +59,13 @@
 
 #define STACK_SIZE (256u << 10)
 
-/* More slots than a ring of any dialect so far has in @pages pages */
+/* More slots than a ring of dialect 1 or 2 has in @pages pages */
 #define MAX_SLOTS(pages) ((pages) * (FSIF_PAGE_SIZE / 32u))
+
+/* Answers for one bell. A request that moves more than FLUSH_BYTES, or that waits for a disk by its
+ * nature, takes longer than a bell costs. */
+#define FLUSH_EVERY 16u
+#define FLUSH_BYTES 32768u
 
 static void *thread_main(void *arg);
 
@@ -98,6 +110,7 @@ static enum role stop_running(struct fsi_queue *q, int close_intake, int status)
     last = q->closed && !q->running;
     status = q->status;
     pthread_mutex_unlock(&q->lock);
+    fsif_backend_flush(q->config.backend);
     if (close_intake)
         fsi_queue_watch_soon(q, 0);
     if (last)
@@ -113,7 +126,7 @@ static int execute(struct fsi_queue *q, struct thread *t)
     fsi_counter_add(&t->served, 1);
     fsi_store_release(&q->word, mine);
     fsif_backend_execute(q->config.backend, &t->request);
-    fsif_backend_flush(q->config.backend);
+    fsi_counter_add(&t->moved, t->request.moved);
     return fsi_cas(&q->word, mine, mine & ~(uint32_t)WORD_STATE);
 }
 
@@ -143,8 +156,80 @@ static void sleep_until_bell(struct fsi_queue *q)
         q->config.transport->acknowledge(q->config.session, q->config.queue);
 }
 
+static int is_request_there(void *arg)
+{
+    struct fsi_queue *q = arg;
+
+    return fsif_backend_ready(q->config.backend) || fsi_load_relaxed(&q->closing);
+}
+
+/* Nobody asked for a bell while we look out; so it is asked for only when we are to sleep. */
+static void wait_for_request(struct fsi_queue *q)
+{
+    int found = 0;
+    int place = -1;
+
+    fsif_backend_flush(q->config.backend);
+    if (q->config.spin)
+        place = fsi_spinners_take(q->config.spinners, q->config.session_number);
+    if (place >= 0) {
+        found = fsif_spin_wait(&q->spin, is_request_there, q);
+        fsi_spinners_leave(q->config.spinners, place);
+    }
+    if (found || fsif_backend_arm(q->config.backend))
+        return;
+    sleep_until_bell(q);
+    if (place >= 0)
+        fsif_spin_woken(&q->spin);
+}
+
+/* Without a spare thread nobody comes by to ring while a request runs. */
+static int takes_long(const struct fsi_queue *q, const struct fsif_op *op)
+{
+    int slow = fsi_load_relaxed(&q->streak) || q->config.threads == 1;
+
+    switch (op->type) {
+    case FSIF_OP_READ:
+    case FSIF_OP_WRITE:
+    case FSIF_OP_READFILE:
+    case FSIF_OP_WRITEFILE:
+        return op->length > FLUSH_BYTES || slow;
+    case FSIF_OP_SYNC:
+    case FSIF_OP_TRUNCATE:
+    case FSIF_OP_ALLOCATE:
+    case FSIF_OP_COPY_RANGE:
+    case FSIF_OP_EXPORT:
+        return 1;
+    default:
+        return slow;
+    }
+}
+
+/* Returns 1 if the ring is still ours, and who shall hear of it did. */
+static int execute_and_ring(struct fsi_queue *q, struct thread *t)
+{
+    int is_long = takes_long(q, &t->request.op);
+    int watches = t->request.op.type == FSIF_OP_WATCH;
+    int mine;
+
+    if (is_long)
+        fsif_backend_flush(q->config.backend);
+    mine = execute(q, t);
+    if (watches && q->config.watched)
+        q->config.watched(q->config.arg);
+    if (!mine)
+        return 0;
+    if (is_long || ++q->unrung >= FLUSH_EVERY) {
+        q->unrung = 0;
+        fsif_backend_flush(q->config.backend);
+    }
+    return 1;
+}
+
 static enum role own_ring(struct fsi_queue *q, struct thread *t)
 {
+    /* Whoever had the ring before is stuck, perhaps with bells that it owes. */
+    fsif_backend_flush(q->config.backend);
     for (;;) {
         uint32_t closing = fsi_load_acquire(&q->closing);
         int rc;
@@ -157,13 +242,12 @@ static enum role own_ring(struct fsi_queue *q, struct thread *t)
         if (rc == 0) {
             if (closing)
                 return stop_running(q, 1, 0);
-            if (!fsif_backend_arm(q->config.backend))
-                sleep_until_bell(q);
+            wait_for_request(q);
             continue;
         }
         if (closing)
             q->drain_left--;
-        if (!execute(q, t))
+        if (!execute_and_ring(q, t))
             return stop_running(q, 0, 0);
     }
 }
@@ -217,9 +301,10 @@ int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **ou
     if (!q)
         return -FSIF_ENOMEM;
     q->config = *config;
-    q->drain_left = MAX_SLOTS(config->ring_pages);
+    q->drain_left = config->slots ? config->slots : MAX_SLOTS(config->ring_pages);
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->idle_wakes, NULL);
+    fsif_spin_init(&q->spin, config->spin);
     rc = open_fds(q);
     if (!rc) {
         pthread_mutex_lock(&q->lock);
@@ -236,15 +321,14 @@ int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **ou
     return rc;
 }
 
-uint64_t fsi_queue_served(struct fsi_queue *q)
+void fsi_queue_figures(struct fsi_queue *q, uint64_t *requests, uint64_t *bytes)
 {
-    uint64_t sum = 0;
-
     pthread_mutex_lock(&q->lock);
-    for (uint32_t i = 0; i < q->nthreads; i++)
-        sum += fsi_counter_read(&q->threads[i].served);
+    for (uint32_t i = 0; i < q->nthreads; i++) {
+        *requests += fsi_counter_read(&q->threads[i].served);
+        *bytes += fsi_counter_read(&q->threads[i].moved);
+    }
     pthread_mutex_unlock(&q->lock);
-    return sum;
 }
 
 void fsi_queue_close(struct fsi_queue *q, enum fsi_close how)

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 #include <fsif/backend.h>
+#include "spinners.h"
 
 struct fsi_queue;
 
@@ -20,20 +21,27 @@ struct fsi_queue_config {
     const struct fsif_transport *transport;
     struct fsif_session *session;
     uint32_t queue; /* for the transport's bell */
+    uint32_t slots; /* of the ring; 0: as many as fit into ring_pages in any other dialect */
     uint32_t ring_pages;
     uint32_t threads;        /* at most; 1 .. 256 */
     uint32_t slow_threshold; /* milliseconds until a spare thread takes the ring over */
+    uint32_t spin; /* microseconds to look out for a request before sleeping, at most; 0: none */
+    const struct fsi_spinners *spinners; /* places for that; outlives the queue */
+    uint32_t session_number;             /* for them */
     /* Called once, on one of the threads, when no request is under way and none will be: after
      * fsi_queue_close(), or because the peer broke the protocol (@status -FSIF_EPROTO). */
     void (*closed)(void *arg, int status);
+    /* Called when a directory was watched, or may be, on the thread that did. May be NULL */
+    void (*watched)(void *arg);
     void *arg;
 };
 
 /** fsi_queue_start - Return: 0; a negative FSIF_E* */
 int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **out);
 
-/** fsi_queue_served - requests carried out so far. Threads: any */
-uint64_t fsi_queue_served(struct fsi_queue *q);
+/** fsi_queue_figures - add what was carried out so far: requests, and bytes of data. Threads: any
+ */
+void fsi_queue_figures(struct fsi_queue *q, uint64_t *requests, uint64_t *bytes);
 
 /** fsi_queue_close - any thread, any number of times; returns at once */
 void fsi_queue_close(struct fsi_queue *q, enum fsi_close how);

@@ -6,6 +6,7 @@
  * what. */
 
 #include <pthread.h>
+#include <fsif/spin.h>
 #include "barrier.h"
 #include "counter.h"
 #include "queue.h"
@@ -31,7 +32,8 @@ struct thread {
     uint32_t number;
     enum role role; /* to begin with */
     pthread_t id;
-    struct fsi_counter served; /* written by this thread */
+    struct fsi_counter served; /* requests; written by this thread, as the next */
+    struct fsi_counter moved;  /* bytes of data */
     struct fsif_fetched request;
 };
 
@@ -43,8 +45,10 @@ struct fsi_queue {
     struct fsif_shared_u32 asleep;  /* the watcher sleeps until the timer says so */
     struct fsif_shared_u32 closing; /* enum fsi_close, or 0 */
     struct fsif_shared_u32 streak;  /* takeovers in a row; written by the watcher */
-    uint32_t sequence;              /* the ring's owner */
-    uint32_t drain_left;            /* the ring's owner: requests that a drain may still fetch */
+    uint32_t sequence;              /* the ring's owner, these four */
+    uint32_t drain_left;            /* requests that a drain may still fetch */
+    uint32_t unrung;                /* answers since the last flush */
+    struct fsif_spin spin;
 
     pthread_mutex_t lock;
     pthread_cond_t idle_wakes;

@@ -151,61 +151,119 @@ static void raise_nofile(uint32_t handles)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int open_store(struct fsi_session *s, int root_fd)
+int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *opening, int root_fd,
+                           const struct fsif_store_ops **ops, struct fsif_store **store)
 {
-    struct fsif_store_config config = s->opening.config;
-    int rc = fsif_registry_store(s->registry, s->opening.store, &s->ops);
+    struct fsif_store_config config = opening->config;
+    int rc = fsif_registry_store(s->registry, opening->store, ops);
 
     config.root_fd = root_fd;
     /* The peer's worker does not learn where on the host its export lies. */
-    config.source = root_fd >= 0 ? s->opening.name : s->opening.source;
+    config.source = root_fd >= 0 ? opening->name : opening->source;
     if (!rc)
-        rc = s->ops->create(&config, &s->store);
+        rc = (*ops)->create(&config, store);
     if (rc && root_fd >= 0)
         close(root_fd);
     return rc;
 }
 
-static int map_ring(struct fsi_session *s, const struct fsif_offer *offer)
+static void on_lock_waits(void *arg)
 {
-    s->ring_pages = offer->ring_pages;
-    return s->transport->map(s->peer, offer->ring_grefs, s->ring_pages, &s->ring);
+    struct fsi_session *s = arg;
+
+    s->waiting(s->waiting_arg);
 }
 
-static int start_engine(struct fsi_session *s, const struct fsif_choice *choice)
+static void describe_engine(struct fsi_session *s, const struct fsif_choice *choice, uint32_t queue,
+                            struct fsif_backend_config *config)
 {
-    struct fsif_backend_config config;
-    int rc;
-
-    memset(&config, 0, sizeof(config));
-    config.size = sizeof(config);
-    config.dialect = s->dialect = choice->dialect;
-    config.features = choice->features;
-    config.ring = s->ring;
-    config.ring_pages = s->ring_pages;
-    config.max_handles = s->opening.max_handles;
-    config.max_streams = MAX_STREAMS;
-    config.transport = s->transport;
-    config.session = s->peer;
-    config.store_ops = s->ops;
-    config.store = s->store;
-    config.hooks = &s->hooks;
-    config.quirks = s->quirks;
+    memset(config, 0, sizeof(*config));
+    config->size = sizeof(*config);
+    config->dialect = choice->dialect;
+    config->features = choice->features;
+    config->ring = fsi_area_ring(&s->area, queue);
+    config->ring_pages = s->area.ring_pages;
+    config->max_handles = s->opening.max_handles;
+    config->max_streams = MAX_STREAMS;
+    config->queue = queue;
+    config->transport = s->transport;
+    config->session = s->peer;
+    config->store_ops = s->attachments.list[0].ops;
+    config->store = s->attachments.list[0].store;
+    config->hooks = &s->hooks;
+    config->quirks = s->quirks;
     if (s->opening.strip_prefix[0])
-        config.strip_prefix = s->opening.strip_prefix;
-    s->state_size = fsif_backend_state_size(&config);
-    if (!s->state_size)
+        config->strip_prefix = s->opening.strip_prefix;
+    if (choice->dialect != 3)
+        return;
+    config->slots = s->area.slots;
+    config->arena = fsi_area_arena(&s->area);
+    config->arena_pages = s->area.arena_pages;
+    config->max_io = choice->max_io;
+    config->max_locks = s->hello.max_locks;
+    config->max_watches = s->hello.max_watches;
+    config->first = queue ? &s->engines[0].backend : NULL;
+    config->attach = fsi_attach_export;
+    config->waiting = on_lock_waits;
+    config->arg = s;
+}
+
+static int start_engine(struct fsi_session *s, const struct fsif_choice *choice, uint32_t queue)
+{
+    struct fsi_engine *e = &s->engines[queue];
+    struct fsif_backend_config config;
+
+    describe_engine(s, choice, queue, &config);
+    e->state_size = fsif_backend_state_size(&config);
+    if (!e->state_size)
         return -FSIF_EINVAL;
-    s->state =
-        mmap(NULL, s->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (s->state == MAP_FAILED) {
-        s->state = NULL;
+    e->state =
+        mmap(NULL, e->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (e->state == MAP_FAILED) {
+        e->state = NULL;
         return -FSIF_ENOMEM;
     }
-    (void)madvise(s->state, s->state_size, MADV_DONTFORK);
-    rc = fsif_backend_init(&s->backend, &config, s->state);
+    (void)madvise(e->state, e->state_size, MADV_DONTFORK);
+    return fsif_backend_init(&e->backend, &config, e->state);
+}
+
+static int start_engines(struct fsi_session *s, const struct fsif_choice *choice)
+{
+    uint32_t queues = choice->dialect == 3 ? choice->queues : 1;
+    int rc = 0;
+
+    s->dialect = choice->dialect;
+    for (uint32_t i = 0; i < queues && !rc; i++) {
+        rc = start_engine(s, choice, i);
+        if (!rc)
+            s->nqueues++;
+    }
     s->running = rc == 0;
     return rc;
+}
+
+static void fini_engines(struct fsi_session *s)
+{
+    s->running = 0;
+    while (s->nqueues) {
+        s->nqueues--;
+        fsif_backend_fini(&s->engines[s->nqueues].backend);
+    }
+}
+
+/* What this side allows is less than what was offered: where the answer can say so, it does. */
+static int limit(const struct fsi_session *s, const struct fsif_offer *offer,
+                 struct fsif_choice *choice)
+{
+    if (choice->dialect != 3)
+        return 0;
+    if (offer->slots > s->hello.max_slots || offer->arena_pages > s->hello.max_arena_pages)
+        return -FSIF_E2BIG;
+    if (choice->queues > s->hello.max_queues)
+        choice->queues = s->hello.max_queues;
+    if (choice->max_io > s->hello.max_io)
+        choice->max_io = s->hello.max_io;
+    return 0;
 }
 
 /* The export is the peer's to use: build the session on it and say so. */
@@ -213,11 +271,15 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
                                   const struct fsif_offer *offer, struct fsif_choice *choice,
                                   int root_fd)
 {
+    const struct fsif_store_ops *ops;
+    struct fsif_store *store;
     struct fsif_dict answer;
-    int rc = s->transport->session_accept_memory(s->peer, text, s->hello.max_pages);
+    int rc = limit(s, offer, choice);
 
     if (!rc)
-        rc = map_ring(s, offer);
+        rc = s->transport->session_accept_memory(s->peer, text, s->hello.max_pages);
+    if (!rc)
+        rc = fsi_area_map(s->transport, s->peer, offer, choice->dialect, &s->area);
     if (rc) {
         if (root_fd >= 0)
             close(root_fd);
@@ -229,14 +291,15 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
     if (choice->dialect == 1 && fsif_dict_has_word(text, "quirks", "ring-when-idle"))
         s->quirks |= FSIF_QUIRK_RING_WHEN_IDLE;
     raise_nofile(s->opening.max_handles);
-    rc = open_store(s, root_fd);
+    rc = fsi_session_open_store(s, &s->opening, root_fd, &ops, &store);
     if (rc) {
         answer_status(s, -FSIF_EIO);
         fsi_session_report(s, "store-failed", fsif_strerror(rc));
         return FSI_END_STORE;
     }
+    fsi_attach_first(&s->attachments, s->opening.name, ops, store);
     choice->read_only = s->opening.config.read_only;
-    rc = start_engine(s, choice);
+    rc = start_engines(s, choice);
     if (!rc)
         rc = fsif_choice_write(choice, &answer);
     if (rc) {
@@ -244,10 +307,9 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         fsi_session_report(s, "engine-failed", fsif_strerror(rc));
         return FSI_END_FAILED;
     }
-    rc = s->transport->session_answer(s->peer, &answer, 1);
+    rc = s->transport->session_answer(s->peer, &answer, (int)s->nqueues);
     if (rc) {
-        s->running = 0;
-        fsif_backend_fini(&s->backend);
+        fini_engines(s);
         return rc == -FSIF_EPIPE ? FSI_END_OK : FSI_END_HANDSHAKE;
     }
     return FSI_END_OK;
@@ -259,7 +321,7 @@ static enum fsi_end answer_session(struct fsi_session *s, const struct fsif_dict
     struct fsif_choice choice;
     struct fsif_dict answer;
     int root_fd = -1;
-    int rc = fsif_choose(offer, s->hello.dialects & ~FSIF_DIALECT_BIT(3), &choice);
+    int rc = fsif_choose(offer, s->hello.dialects, &choice);
 
     if (rc)
         return answer_status(s, rc) ? FSI_END_HANDSHAKE : FSI_END_OK;
@@ -333,16 +395,16 @@ enum fsi_end fsi_session_handshake(struct fsi_session *s)
 
 void fsi_session_fini(struct fsi_session *s)
 {
-    if (s->running)
-        fsif_backend_fini(&s->backend);
-    if (s->store)
-        s->ops->destroy(s->store);
-    if (s->state)
-        munmap(s->state, s->state_size);
-    if (s->ring)
-        s->transport->unmap(s->peer, s->ring, s->ring_pages);
-    if (s->peer)
+    fini_engines(s);
+    fsi_attach_fini(&s->attachments);
+    for (uint32_t i = 0; i < FSIF_QUEUES_MAX; i++)
+        if (s->engines[i].state)
+            munmap(s->engines[i].state, s->engines[i].state_size);
+    if (s->peer) {
+        fsi_area_unmap(s->transport, s->peer, &s->area);
         s->transport->close(s->peer);
+    }
+    fsi_spinners_unmap(&s->spinners);
     if (s->registry)
         fsif_registry_destroy(s->registry);
 }

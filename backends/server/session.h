@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <fsif/backend.h>
 #include <fsif/host.h>
+#include "area.h"
+#include "attach.h"
 #include "control.h"
+#include "spinners.h"
 
 struct fsi_session {
     struct fsif_log log;
@@ -17,19 +20,23 @@ struct fsi_session {
     struct fsif_registry *registry;
     const struct fsif_transport *transport;
     struct fsif_session *peer;
-    struct fsi_opening opening;
-    const struct fsif_store_ops *ops;
-    struct fsif_store *store;
-    void *ring;
-    uint32_t ring_pages;
+    struct fsi_opening opening;         /* of the export that it begins with */
+    struct fsi_attachments attachments; /* that one, open, and others */
+    struct fsi_area area;
     uint32_t dialect;
-    uint32_t quirks; /* of the peer, as the transport found */
-    void *state;     /* the engine's; a mapping of its own, which a successor could share */
-    size_t state_size;
+    uint32_t quirks;              /* of the peer, as the transport found */
+    struct fsi_spinners spinners; /* none until the session is served */
     struct fsif_hooks hooks;
-    struct fsif_backend backend;
-    int running; /* the engine is */
-    int stop;    /* the supervisor wants no session any more */
+    void (*waiting)(void *arg); /* a lock does; set by who serves */
+    void *waiting_arg;
+    struct fsi_engine {
+        struct fsif_backend backend;
+        void *state; /* a mapping of its own, which a successor could share */
+        size_t state_size;
+    } engines[FSIF_QUEUES_MAX];
+    uint32_t nqueues; /* engines that run */
+    int running;      /* all of them do */
+    int stop;         /* the supervisor wants no session any more */
 };
 
 /**
@@ -51,6 +58,16 @@ enum fsi_end fsi_session_handshake(struct fsi_session *s);
 
 /** fsi_session_report - have the supervisor log why something ended. Threads: any */
 void fsi_session_report(struct fsi_session *s, const char *event, const char *reason);
+
+/**
+ * fsi_session_open_store - open the store that the supervisor's answer tells of
+ *
+ * @root_fd: what came with it, or -1; taken over
+ *
+ * Threads: one at a time
+ */
+int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *opening, int root_fd,
+                           const struct fsif_store_ops **ops, struct fsif_store **store);
 
 /** fsi_session_fini - close everything; no queue may run */
 void fsi_session_fini(struct fsi_session *s);

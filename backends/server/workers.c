@@ -23,6 +23,8 @@
 
 /* Questions of one worker: more than the pages of the longest listing need (44 exports each). */
 #define MAX_QUESTIONS(exports) (256u + (uint32_t)(exports) / 16u)
+/* More of them while a session is served: several times what attach.c lets through */
+#define QUESTIONS_A_SECOND 100u
 /* Lines of one worker for the log */
 #define MAX_REPORTS 4u
 /* Workers beyond the limit of sessions that only tell their peer so */
@@ -110,7 +112,10 @@ static void begin_serving(struct fsi_worker *w, const struct fsif_dict *message)
 {
     w->serving = 1;
     w->since = (int64_t)time(NULL);
+    w->serving_since = uv_now(&w->supervisor->loop);
     (void)fsif_dict_get_u32(message, "dialect", 1, 31, &w->dialect);
+    w->queues = 1;
+    (void)fsif_dict_get_u32(message, "queues", 1, FSIF_QUEUES_MAX, &w->queues);
     if (!w->why)
         uv_timer_stop(&w->deadline);
     fsi_worker_log(w, FSIF_LOG_INFO, "session-begin", w->export_name, NULL);
@@ -145,6 +150,16 @@ static int take_figures(struct fsi_worker *w, const struct fsif_dict *message)
     return 0;
 }
 
+/* A worker holds its peer's questions back; one that does not is no worker of ours. */
+static uint64_t may_ask(const struct fsi_worker *w)
+{
+    uint64_t n = MAX_QUESTIONS(w->supervisor->options->nexports);
+
+    if (w->serving)
+        n += (uv_now(&w->supervisor->loop) - w->serving_since) * QUESTIONS_A_SECOND / 1000u;
+    return n;
+}
+
 /* Returns 0, or anything else if the worker makes no sense. */
 static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
 {
@@ -154,17 +169,17 @@ static int take_message(struct fsi_worker *w, const struct fsif_dict *message)
         return take_report(w, message);
     if (fsi_message_is(message, "figures"))
         return take_figures(w, message);
-    if (w->serving || ++w->questions > MAX_QUESTIONS(w->supervisor->options->nexports))
+    if (++w->questions > may_ask(w))
         return -FSIF_EPROTO;
     if (fsi_message_is(message, "serving")) {
-        if (!w->export_name[0])
+        if (!w->export_name[0] || w->serving)
             return -FSIF_EPROTO;
         begin_serving(w, message);
         return 0;
     }
     if (fsif_dict_get(message, "name", name, sizeof(name)) < 0)
         return -FSIF_EPROTO;
-    if (fsi_message_is(message, "exports"))
+    if (fsi_message_is(message, "exports") && !w->serving)
         return fsi_worker_answer_exports(w, name);
     if (fsi_message_is(message, "export") && fsif_export_name_valid(name))
         return fsi_worker_answer_export(w, name);
@@ -219,6 +234,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal_number)
         while (read_control(w))
             ;
     log_exit(w, status, signal_number);
+    fsi_spinners_forget(&w->supervisor->spinners, w->session);
     forget(w);
 }
 
@@ -236,8 +252,10 @@ static int spawn(struct fsi_worker *w, int control, const int *fds, size_t nfds)
     memset(stdio, 0, sizeof(stdio));
     stdio[0].flags = stdio[1].flags = UV_IGNORE;
     stdio[FSI_WORKER_LOG].flags = stdio[FSI_WORKER_CONTROL].flags = UV_INHERIT_FD;
+    stdio[FSI_WORKER_SPINNERS].flags = UV_INHERIT_FD;
     stdio[FSI_WORKER_LOG].data.fd = STDERR_FILENO;
     stdio[FSI_WORKER_CONTROL].data.fd = control;
+    stdio[FSI_WORKER_SPINNERS].data.fd = sv->spinners_fd;
     for (size_t i = 0; i < nfds; i++) {
         stdio[FSI_WORKER_TRANSPORT + i].flags = UV_INHERIT_FD;
         stdio[FSI_WORKER_TRANSPORT + i].data.fd = fds[i];
@@ -318,6 +336,14 @@ static void fill_hello(const struct fsi_worker *w, struct fsi_hello *hello)
     hello->max_pages = o->max_pages;
     hello->threads = o->threads;
     hello->slow_threshold = o->slow_threshold;
+    hello->max_queues = o->max_queues;
+    hello->max_slots = o->max_slots;
+    hello->max_arena_pages = o->max_arena_pages;
+    hello->max_io = o->max_io;
+    hello->max_locks = o->max_locks;
+    hello->max_watches = o->max_watches;
+    hello->spin = o->spin;
+    hello->spinners = w->supervisor->spinners.count;
     hello->handshake_timeout = o->handshake_timeout;
     hello->refuse = w->refusing ? FSIF_EAGAIN : 0;
 }
@@ -433,8 +459,7 @@ uint32_t fsi_workers_recheck(struct fsi_supervisor *sv, const char *name, const 
     uint32_t n = 0;
 
     for (struct fsi_worker *w = sv->workers; w; w = w->next) {
-        if (strcmp(w->export_name, name) != 0 || w->why ||
-            (e && fsi_export_allows(e, &sv->self, &w->who)))
+        if (!fsi_worker_has(w, name) || w->why || (e && fsi_export_allows(e, &sv->self, &w->who)))
             continue;
         fsi_worker_end(w, why);
         n++;

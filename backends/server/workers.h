@@ -4,6 +4,7 @@
 
 /* A worker as the supervisor sees it: shared by workers.c and questions.c. */
 
+#include <fsif/backend.h>
 #include "supervisor.h"
 
 struct fsi_worker {
@@ -27,7 +28,12 @@ struct fsi_worker {
     int64_t since;                              /* the session began: seconds of the clock */
     const char *why;                            /* it was told to end; NULL: it was not */
     int killed;                                 /* by us */
-    char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* the one granted; "": none yet */
+    char export_name[FSIF_EXPORT_NAME_MAX + 1]; /* that the session begins with; "": none yet */
+    /* Those that were granted while it is served; dialect 3 */
+    char others[FSIF_BACKEND_EXPORTS_MAX - 1][FSIF_EXPORT_NAME_MAX + 1];
+    uint32_t nothers;
+    uint32_t queues;
+    uint64_t serving_since; /* milliseconds of the loop's clock */
     uv_process_t process;
     uv_poll_t poll;
     uv_timer_t deadline;
@@ -44,6 +50,9 @@ void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const ch
 
 /** fsi_worker_peer - who the peer is, in words */
 void fsi_worker_peer(const struct fsi_worker *w, char out[FSI_PEER_TEXT]);
+
+/** fsi_worker_has - whether its session was granted an export. Return: 1 or 0 */
+int fsi_worker_has(const struct fsi_worker *w, const char *name);
 
 /**
  * fsi_worker_answer_export, fsi_worker_answer_exports - answer a question

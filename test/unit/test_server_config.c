@@ -131,8 +131,9 @@ START_TEST(test_dialects)
     static const struct {
         const char *list;
         uint32_t set;
-    } good[] = {{"1", 2}, {"2", 4}, {"1,2", 6}, {"2,1", 6}, {"1 2", 6}, {"2,2", 4}};
-    static const char *const bad[] = {"", "0", "1,", ",1", "1,4", "12", "1;2", "1, 2", "one"};
+    } good[] = {{"1", 2},   {"2", 4}, {"1,2", 6},  {"2,1", 6},   {"1 2", 6},
+                {"2,2", 4}, {"3", 8}, {"1,3", 10}, {"3,2,1", 14}};
+    static const char *const bad[] = {"", "0", "4", "1,", ",1", "1,4", "12", "1;2", "1, 2", "one"};
 
     ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:"), 0);
     ck_assert_uint_eq(options.dialects, FSIF_DIALECTS_KNOWN);

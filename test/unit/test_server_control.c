@@ -36,6 +36,8 @@ static struct fsi_hello some_hello(void)
     h.max_pages = 4096;
     h.threads = 32;
     h.slow_threshold = 2;
+    h.spin = 100;
+    h.spinners = 3;
     h.handshake_timeout = 10;
     h.refuse = 11;
     h.blob_len = sizeof(h.blob);

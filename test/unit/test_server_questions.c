@@ -3,6 +3,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <fsif/error.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,6 +146,49 @@ START_TEST(test_listing)
 }
 END_TEST
 
+static int32_t asked(const char *name)
+{
+    struct fsi_opening opening;
+    struct fsif_dict d;
+    int fd;
+
+    ck_assert_int_eq(fsi_worker_answer_export(&worker, name), 0);
+    ck_assert_int_eq(fsi_control_receive(far, &d, &fd), 0);
+    ck_assert_int_eq(fsi_opening_read(&d, &opening), 0);
+    if (fd >= 0)
+        close(fd);
+    return opening.status;
+}
+
+/* A session that is served may have 16 exports, and each is remembered. */
+START_TEST(test_several)
+{
+    char name[8];
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "x%02d", i);
+        add(name, "memory:", i == 3 ? "8" : "7");
+    }
+    ck_assert_int_eq(asked("mine"), 0);
+    ck_assert_int_eq(asked("root"), 0);
+    ck_assert_str_eq(worker.export_name, "root");
+    worker.serving = 1;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "x%02d", i);
+        ck_assert_int_eq(asked(name), i == 3 ? -FSIF_ENOENT : i > 15 ? -FSIF_EMFILE : 0);
+        ck_assert_int_eq(fsi_worker_has(&worker, name), i != 3 && i <= 15);
+    }
+    ck_assert_uint_eq(worker.nothers, 15);
+    /* What it has it may ask for again. */
+    ck_assert_int_eq(asked("x15"), 0);
+    ck_assert_int_eq(asked("root"), 0);
+    ck_assert_int_eq(asked("mine"), -FSIF_EMFILE);
+    ck_assert_uint_eq(worker.nothers, 15);
+    ck_assert_str_eq(worker.export_name, "root");
+    ck_assert_int_eq(fsi_worker_has(&worker, "mine"), 0);
+}
+END_TEST
+
 /* A worker that asks and does not read is found out, and nobody waits for it. */
 START_TEST(test_deaf_worker)
 {
@@ -166,6 +210,7 @@ int main(void)
     tcase_add_test(t, test_directory);
     tcase_add_test(t, test_denied);
     tcase_add_test(t, test_listing);
+    tcase_add_test(t, test_several);
     tcase_add_test(t, test_deaf_worker);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -2,6 +2,7 @@
 /* The threads that serve a ring, over the loop transport, on a store that can be held up. */
 #include <check.h>
 #include <dirent.h>
+#include <poll.h>
 #include <fsif/fsif.h>
 #include <fsif/host.h>
 #include <fsif/loop.h>
@@ -86,6 +87,9 @@ static uint32_t errors;
 static int closed;        /* lock: times that closed() ran */
 static int closed_status; /* lock */
 static uint32_t handle;
+static uint32_t spin; /* microseconds */
+static struct fsif_shared_u32 places[1];
+static const struct fsi_spinners spinners = {places, 1};
 
 static void on_closed(void *arg, int status)
 {
@@ -231,6 +235,9 @@ static void begin(uint32_t threads)
                                   .ring_pages = 1,
                                   .threads = threads,
                                   .slow_threshold = 2,
+                                  .spin = spin,
+                                  .spinners = &spinners,
+                                  .session_number = 1,
                                   .closed = on_closed};
 
     shake_hands();
@@ -248,6 +255,7 @@ static void begin(uint32_t threads)
 static void end(void)
 {
     fsi_queue_destroy(queue);
+    ck_assert_uint_eq(places[0].v_, 0);
     ck_assert_int_eq(closed, 1);
     fsif_frontend_shutdown(&frontend, FSIF_POISON_NONE);
     fsif_backend_fini(&backend);
@@ -293,6 +301,30 @@ START_TEST(test_overtakes)
     pass(UINT32_MAX);
     wait_answered(51);
     ck_assert_uint_eq(errors, 0);
+    fsi_queue_close(queue, FSI_CLOSE_DRAIN);
+    wait_closed(0);
+    end();
+}
+END_TEST
+
+/* The answer before a request that hangs is rung for, whether a spare is left or not. */
+START_TEST(test_bell_before_a_slow_one)
+{
+    begin((uint32_t)_i);
+    submit_reads(0, 1);
+    wait_inside(1);
+    ck_assert_int_eq(submit(1, FSIF_OP_STAT), 0);
+    submit_reads(2, 1);
+    pass(1);
+    while (answered < 2) {
+        if (fsif_frontend_poll(&frontend) || fsif_frontend_arm(&frontend))
+            continue;
+        ck_assert_int_gt(fsif_wait_fd(loop->event_fd(front, 0), POLLIN, PATIENCE_MS), 0);
+        loop->acknowledge(front, 0);
+    }
+    wait_inside(1);
+    pass(UINT32_MAX);
+    wait_answered(3);
     fsi_queue_close(queue, FSI_CLOSE_DRAIN);
     wait_closed(0);
     end();
@@ -452,14 +484,19 @@ END_TEST
 
 #endif
 
-int main(void)
+static void with_spin(void)
 {
-    Suite *s = suite_create("server_queue");
-    TCase *t = tcase_create("all");
+    spin = 2000;
+}
+
+static TCase *all_tests(const char *name)
+{
+    TCase *t = tcase_create(name);
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_all_at_once);
     tcase_add_test(t, test_overtakes);
+    tcase_add_loop_test(t, test_bell_before_a_slow_one, 1, 5);
     tcase_add_test(t, test_one_thread);
     tcase_add_test(t, test_drain);
     tcase_add_test(t, test_close_now);
@@ -469,6 +506,16 @@ int main(void)
 #if !defined(__SANITIZE_THREAD__) /* it has a thread of its own that wakes up */
     tcase_add_test(t, test_idle_sleeps);
 #endif
-    suite_add_tcase(s, t);
+    return t;
+}
+
+int main(void)
+{
+    Suite *s = suite_create("server_queue");
+    TCase *spinning = all_tests("spinning");
+
+    tcase_add_checked_fixture(spinning, with_spin, NULL);
+    suite_add_tcase(s, all_tests("sleeping"));
+    suite_add_tcase(s, spinning);
     return run_suite(s);
 }

@@ -87,6 +87,7 @@ int command_list(struct ctl *ctl, char **operands, int count);
 int command_show(struct ctl *ctl, char **operands, int count);
 int command_export(struct ctl *ctl, char **operands, int count);
 int command_sessions(struct ctl *ctl, char **operands, int count);
+int command_limits(struct ctl *ctl, char **operands, int count);
 int command_end(struct ctl *ctl, char **operands, int count);
 
 /* --- print.c: tables, as text or JSON -----------------------------------------------------------

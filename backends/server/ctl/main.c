@@ -20,6 +20,7 @@ static const struct {
     {"show", "show EXPORT", 1, 1, command_show},
     {"sessions", "sessions [EXPORT]", 0, 1, command_sessions},
     {"end", "end SESSION", 1, 1, command_end},
+    {"limits", "limits", 0, 0, command_limits},
     {"export",
      "export add NAME=SOURCE[,KEY[=VALUE]...] | export change NAME KEY[=VALUE]... | export remove "
      "NAME",
@@ -41,6 +42,7 @@ static const char usage[] =
     "  show EXPORT                  one export, who may use it, its sessions\n"
     "  sessions [EXPORT]            sessions that are served\n"
     "  end SESSION                  end one\n"
+    "  limits                       what the daemon was told to allow in all\n"
     "  export add NAME=SOURCE[,KEY[=VALUE]...]   as -e of fsif-backend\n"
     "  export change NAME KEY[=VALUE]...         ro, handles ...: for new sessions\n"
     "  export remove NAME                        ends its sessions\n"

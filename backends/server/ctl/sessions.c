@@ -157,23 +157,58 @@ static int list_entries(struct ctl *ctl, const char *name, struct table *t)
     }
 }
 
+/* A session of dialect 3 may have several: the one that it began with first. */
+static int next_export(const struct fsif_dict *d, unsigned i, char *name, size_t size)
+{
+    char key[24] = "export";
+
+    if (i)
+        snprintf(key, sizeof(key), "export-%u", i - 1);
+    return fsif_dict_get(d, key, name, size) >= 0;
+}
+
+static const char *all_exports(const struct fsif_dict *d, char *out, size_t size)
+{
+    char name[FSIF_EXPORT_NAME_MAX + 1];
+    size_t used = 0;
+
+    out[0] = '\0';
+    for (unsigned i = 0; used < size && next_export(d, i, name, sizeof(name)); i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? "," : "", name);
+    return out;
+}
+
+static int has_export(const struct fsif_dict *d, const char *wanted)
+{
+    char name[FSIF_EXPORT_NAME_MAX + 1];
+    int found = 0;
+
+    for (unsigned i = 0; !found && next_export(d, i, name, sizeof(name)); i++)
+        found = !strcmp(name, wanted);
+    return found;
+}
+
 static void session_row(struct table *t, const struct fsif_dict *d)
 {
+    char exports[FSIF_DICT_MAX];
     char text[VALUE];
 
     table_row(t);
     table_number(t, "session", "SESSION", ctl_number(d, "session"));
     table_text(t, "transport", "TRANSPORT", ctl_text(d, "transport", text, sizeof(text)));
     table_text(t, "peer", "PEER", ctl_text(d, "peer", text, sizeof(text)));
-    table_text(t, "export", "EXPORT", ctl_text(d, "export", text, sizeof(text)));
+    table_text(t, "export", "EXPORT", all_exports(d, exports, sizeof(exports)));
     table_number(t, "dialect", "DIALECT", ctl_number(d, "dialect"));
+    table_number(t, "queues", "QUEUES", ctl_number(d, "queues"));
     if (fsif_dict_get(d, "handles", text, sizeof(text)) >= 0) {
         table_number(t, "handles", "HANDLES", ctl_number(d, "handles"));
         table_number(t, "requests", "REQUESTS", fsi_admin_u64(d, "requests"));
+        table_number(t, "bytes", "BYTES", fsi_admin_u64(d, "bytes"));
     } else {
         /* Its worker did not answer in time. */
         table_none(t, "handles", "HANDLES");
         table_none(t, "requests", "REQUESTS");
+        table_none(t, "bytes", "BYTES");
     }
     table_number(t, "pid", "PID", ctl_number(d, "pid"));
     table_time(t, "since", "SINCE", fsi_admin_u64(d, "since"));
@@ -184,7 +219,6 @@ static int list_sessions(struct ctl *ctl, const char *name, struct table *t)
 {
     struct fsif_dict request;
     struct fsif_dict answer;
-    char text[VALUE];
     uint32_t after = 0;
     int rc;
 
@@ -197,7 +231,7 @@ static int list_sessions(struct ctl *ctl, const char *name, struct table *t)
         if (rc || at_end(&answer))
             break;
         after = ctl_number(&answer, "session");
-        if (!name || !strcmp(ctl_text(&answer, "export", text, sizeof(text)), name))
+        if (!name || has_export(&answer, name))
             session_row(t, &answer);
     }
     return rc;
@@ -263,6 +297,33 @@ int command_show(struct ctl *ctl, char **operands, int count)
     table_free(entries);
     table_free(sessions);
     return CTL_FAILED;
+}
+
+int command_limits(struct ctl *ctl, char **operands, int count)
+{
+    struct table *t = table_new("limits");
+    struct fsif_dict request;
+    struct fsif_dict answer;
+    char text[VALUE];
+    char key[24];
+
+    (void)operands;
+    (void)count;
+    ctl_begin(&request, "limits", NULL);
+    if (ctl_ask(ctl, &request, &answer)) {
+        table_free(t);
+        return CTL_FAILED;
+    }
+    for (unsigned i = 0;; i++) {
+        snprintf(key, sizeof(key), "name-%u", i);
+        if (fsif_dict_get(&answer, key, text, sizeof(text)) < 0)
+            break;
+        table_row(t);
+        table_text(t, "limit", "LIMIT", text);
+        snprintf(key, sizeof(key), "value-%u", i);
+        table_number(t, "value", "VALUE", ctl_number(&answer, key));
+    }
+    return tables_print(ctl, 0, t, NULL);
 }
 
 int command_end(struct ctl *ctl, char **operands, int count)

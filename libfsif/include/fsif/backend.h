@@ -97,6 +97,7 @@ struct fsi_operands {
 struct fsif_fetched {
     struct fsif_op op; /* checked; paths normalised and in page_ */
     uint32_t id;
+    uint32_t moved; /* bytes of data that it read or wrote; once it is completed */
     struct fsi_operands operands_;
     uint64_t file_[2]; /* the stores' numbers for op.handle and op.handle2 */
     uint32_t export_[2];
