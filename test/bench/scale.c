@@ -12,7 +12,7 @@
 #include "ours.h"
 #include "scale.h"
 
-enum { SESSIONS_MOST = 64, OPS = 2000, OPS_QUICK = 400 };
+enum { COUNTS = 3, SESSIONS_MOST = 64, OPS = 2000, OPS_QUICK = 400 };
 
 static void begin(struct scale *s, const char *what, double count)
 {
@@ -75,8 +75,8 @@ static void shrink_to(struct sessions *all, unsigned n)
 /* The first session works, the others have nothing to do. 1, 8 and 64, alternately. */
 void scale_sessions(struct scale *s)
 {
-    static const unsigned counts[] = {1, 8, SESSIONS_MOST};
-    struct samples work[3] = {0}, connect[3] = {0};
+    static const unsigned counts[COUNTS] = {1, 8, SESSIONS_MOST};
+    struct samples work[COUNTS] = {0}, connect[COUNTS] = {0};
     struct sessions all = {0};
 
     if (ours_daemon_start(s->place, "sessions", "", &all.daemon) != 0)
@@ -86,7 +86,7 @@ void scale_sessions(struct scale *s)
     need(all.fh, "open");
     busy(s, all.cl[0], all.fh);
     for (unsigned round = 0; round < s->rounds; round++)
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < COUNTS; i++) {
             shrink_to(&all, 1);
             if (i > 0)
                 samples_add(&connect[i], grow_to(s, &all, counts[i]));
@@ -94,7 +94,7 @@ void scale_sessions(struct scale *s)
         }
     shrink_to(&all, 0);
     ours_daemon_stop(&all.daemon);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < COUNTS; i++) {
         begin(s, "sessions", counts[i]);
         json_samples(s->json, "ours_ns", &work[i]);
         json_samples(s->json, "connect_ns", &connect[i]);
@@ -140,51 +140,78 @@ static unsigned open_to(struct fsif_client *cl, int *fh, unsigned n, unsigned mo
     return n;
 }
 
+struct opened {
+    struct fsif_client *cl;
+    int *fh;
+    unsigned n;
+    struct samples work;
+    struct samples opening;
+};
+
+static void open_session(struct scale *s, const struct ours_daemon *d, struct opened *o,
+                         unsigned count)
+{
+    unsigned most = most_handles();
+
+    o->fh = bench_alloc(sizeof(*o->fh) * count);
+    need(ours_connect(s->place, d, &o->cl), "connect");
+    o->n = open_to(o->cl, o->fh, 0, count < most ? count : most);
+    if (o->n == 0)
+        bench_die("no file could be opened");
+    if (o->n < count && o->n > 1) /* leave room for the one that is opened below */
+        need(fsif_close(o->cl, o->fh[--o->n]), "close");
+}
+
+/* A session for each number, taken in turn, in one worker each */
 void scale_handles(struct scale *s)
 {
-    unsigned counts[] = {10, 1000, s->quick ? 10000 : 100000};
-    unsigned most = most_handles(), n = 0;
-    int *fh = bench_alloc(sizeof(*fh) * 100000);
-    struct fsif_client *cl;
+    const unsigned counts[] = {10, 1000, s->quick ? 10000 : 100000};
+    struct opened all[COUNTS] = {0};
     struct ours_daemon d;
 
     if (ours_daemon_start(s->place, "handles", ",handles=65536", &d) != 0)
         bench_die("no daemon");
-    need(ours_connect(s->place, &d, &cl), "connect");
-    for (unsigned i = 0; i < 3; i++) {
-        struct samples work = {0}, opening = {0};
-        n = open_to(cl, fh, n, counts[i] < most ? counts[i] : most);
-        if (n < counts[i] && n > 10) { /* leave room for the one that is opened below */
-            need(fsif_close(cl, fh[--n]), "close");
+    for (unsigned i = 0; i < COUNTS; i++)
+        open_session(s, &d, &all[i], counts[i]);
+    for (unsigned round = 0; round < s->rounds; round++)
+        for (unsigned i = 0; i < COUNTS; i++) {
+            samples_add(&all[i].work, busy(s, all[i].cl, all[i].fh[all[i].n / 2]));
+            samples_add(&all[i].opening, open_close(s, all[i].cl));
         }
-        for (unsigned round = 0; round < s->rounds; round++) {
-            samples_add(&work, busy(s, cl, fh[n / 2]));
-            samples_add(&opening, open_close(s, cl));
-        }
-        begin(s, "handles", n);
-        json_samples(s->json, "ours_ns", &work);
-        json_samples(s->json, "open_ns", &opening);
+    for (unsigned i = 0; i < COUNTS; i++) {
+        begin(s, "handles", all[i].n);
+        json_samples(s->json, "ours_ns", &all[i].work);
+        json_samples(s->json, "open_ns", &all[i].opening);
         json_end(s->json, '}');
+        fsif_disconnect(all[i].cl);
+        free(all[i].fh);
     }
-    fsif_disconnect(cl);
     ours_daemon_stop(&d);
-    free(fh);
 }
 
 /* --- entries --- */
 
-/* Folder data/scale with @n names; they are links of one file, which all file systems make fast.
- * Return: 0, or -EMLINK: this file system does not let a file have so many */
-static int fill(struct scale *s, unsigned n)
+struct folder {
+    char name[32];
+    unsigned n;
+    struct samples stat_ns[2]; /* ours, plain */
+    struct samples list_ns[2];
+};
+
+/* @n names, links of one file, which all file systems make fast. Return: 0; -EMLINK: this file
+ * system does not let a file have so many */
+static int fill(struct scale *s, struct folder *f, unsigned n)
 {
     int root = open(s->place->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char name[32];
+    char name[64];
     int err = 0;
 
-    if (mkdirat(root, "scale", 0755) != 0 || mknodat(root, "scale-file", S_IFREG | 0644, 0) != 0)
-        bench_die("scale: %s", strerror(errno));
-    for (unsigned i = 0; i < n && err == 0; i++) {
-        snprintf(name, sizeof(name), "scale/f%06u", i);
+    snprintf(f->name, sizeof(f->name), "scale%u", n);
+    if (mkdirat(root, f->name, 0755) != 0 ||
+        (mknodat(root, "scale-file", S_IFREG | 0644, 0) != 0 && errno != EEXIST))
+        bench_die("%s: %s", f->name, strerror(errno));
+    for (f->n = 0; f->n < n && err == 0; f->n++) {
+        snprintf(name, sizeof(name), "%s/f%06u", f->name, f->n);
         if (linkat(root, "scale-file", root, name, 0) != 0)
             err = -errno;
     }
@@ -192,78 +219,82 @@ static int fill(struct scale *s, unsigned n)
     return err;
 }
 
-static void clear(struct scale *s, unsigned n)
+static void clear(struct scale *s, const struct folder *f)
 {
     int root = open(s->place->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char name[32];
+    char name[64];
 
-    for (unsigned i = 0; i < n; i++) {
-        snprintf(name, sizeof(name), "scale/f%06u", i);
+    for (unsigned i = 0; i < f->n; i++) {
+        snprintf(name, sizeof(name), "%s/f%06u", f->name, i);
         unlinkat(root, name, 0);
     }
     unlinkat(root, "scale-file", 0);
-    unlinkat(root, "scale", AT_REMOVEDIR);
+    unlinkat(root, f->name, AT_REMOVEDIR);
     close(root);
 }
 
-/* Nanoseconds of one stat among @n names */
-static double stat_some(struct scale *s, const struct target *t, unsigned n)
+/* Nanoseconds of one stat */
+static double stat_some(struct scale *s, const struct target *t, const struct folder *f)
 {
     unsigned count = ops(s);
     uint64_t start = bench_now_ns();
-    char name[32];
+    char name[64];
 
     for (unsigned i = 0; i < count; i++) {
-        snprintf(name, sizeof(name), "scale/f%06u", i * 7919u % n);
+        snprintf(name, sizeof(name), "%s/f%06u", f->name, (unsigned)(i * UINT64_C(7919) % f->n));
         need(t->ops->stat(t->self, name), name);
     }
     return (double)(bench_now_ns() - start) / count;
 }
 
 /* Nanoseconds for each entry of the whole list with attributes */
-static double list_all(const struct target *t, unsigned n)
+static double list_all(const struct target *t, const struct folder *f)
 {
     uint64_t start = bench_now_ns();
-    int64_t got = t->ops->list_attr(t->self, "scale");
+    int64_t got = t->ops->list_attr(t->self, f->name);
 
-    if (got != n)
-        bench_die("%s lists %lld of %u entries", t->ops->name, (long long)got, n);
-    return (double)(bench_now_ns() - start) / n;
+    if (got != f->n)
+        bench_die("%s lists %lld of %u entries", t->ops->name, (long long)got, f->n);
+    return (double)(bench_now_ns() - start) / f->n;
 }
 
-static void measure_entries(struct scale *s, const struct target *t, unsigned n)
+static void write_folder(struct scale *s, const struct folder *f)
 {
-    struct samples stat_ns[2] = {0}, list_ns[2] = {0};
-    unsigned rounds = n > 100000 ? 3 : s->rounds;
-
-    for (unsigned round = 0; round < rounds; round++)
-        for (unsigned i = 0; i < 2; i++) {
-            samples_add(&stat_ns[i], stat_some(s, &t[i], n));
-            samples_add(&list_ns[i], list_all(&t[i], n));
-        }
-    begin(s, "entries", n);
-    json_samples(s->json, "ours_ns", &stat_ns[0]);
-    json_samples(s->json, "plain_ns", &stat_ns[1]);
-    json_samples(s->json, "list_ns", &list_ns[0]);
-    json_samples(s->json, "list_plain_ns", &list_ns[1]);
+    begin(s, "entries", f->n);
+    json_samples(s->json, "ours_ns", &f->stat_ns[0]);
+    json_samples(s->json, "plain_ns", &f->stat_ns[1]);
+    json_samples(s->json, "list_ns", &f->list_ns[0]);
+    json_samples(s->json, "list_plain_ns", &f->list_ns[1]);
     json_end(s->json, '}');
 }
 
+/* All folders are there at once and are taken in turn. */
 void scale_entries(struct scale *s)
 {
-    static const unsigned counts[] = {1000, 100000, 1000000};
+    static const unsigned counts[COUNTS] = {1000, 100000, 1000000};
     struct target t[2] = {{.ops = &bench_ours}, {.ops = &bench_plain}};
+    struct folder all[COUNTS] = {0};
+    unsigned n = 0, most = s->quick ? COUNTS - 1 : COUNTS;
 
-    for (unsigned i = 0; i < 2; i++)
-        need(t[i].ops->start(s->place, &t[i].self), t[i].ops->name);
-    for (unsigned i = 0; i < (s->quick ? 2 : 3); i++) {
-        int err = fill(s, counts[i]);
+    for (unsigned k = 0; k < 2; k++)
+        need(t[k].ops->start(s->place, &t[k].self), t[k].ops->name);
+    for (int err = 0; n < most && err == 0; n += err == 0) {
+        err = fill(s, &all[n], counts[n]);
         if (err == 0)
-            measure_entries(s, t, counts[i]);
-        clear(s, counts[i]);
-        if (err != 0)
-            fprintf(stderr, "fsif-bench: no folder with %u names: %s\n", counts[i], strerror(-err));
+            continue;
+        fprintf(stderr, "fsif-bench: no folder with %u names: %s\n", counts[n], strerror(-err));
+        clear(s, &all[n]);
     }
-    for (unsigned i = 0; i < 2; i++)
-        t[i].ops->stop(t[i].self);
+    for (unsigned round = 0; round < s->rounds; round++)
+        for (unsigned i = 0; i < n; i++)
+            for (unsigned k = 0; k < 2; k++) {
+                samples_add(&all[i].stat_ns[k], stat_some(s, &t[k], &all[i]));
+                samples_add(&all[i].list_ns[k], list_all(&t[k], &all[i]));
+            }
+    for (unsigned i = 0; i < n; i++) {
+        write_folder(s, &all[i]);
+        clear(s, &all[i]);
+    }
+    for (unsigned k = 0; k < 2; k++)
+        t[k].ops->stop(t[k].self);
 }
