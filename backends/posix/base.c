@@ -129,6 +129,16 @@ int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from
     return fsi_posix_inside(st, out->fd, out->depth);
 }
 
+/* The same for two; one look is enough if they are one. */
+int fsi_posix_from_both(const struct fsif_store *st, uint64_t base, struct posix_from *out,
+                        uint64_t base2, struct posix_from *out2)
+{
+    int err = fsi_posix_from(st, base, out);
+
+    *out2 = *out;
+    return err != 0 || base2 == base ? err : fsi_posix_from(st, base2, out2);
+}
+
 /* --- links that climb ------------------------------------------------------------------------ */
 
 enum { DONE = 1, MORE, LINK };

@@ -138,6 +138,8 @@ int fsi_posix_reopen(const struct fsif_store *st, int fd, int access);
 
 /* base.c */
 int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from *out);
+int fsi_posix_from_both(const struct fsif_store *st, uint64_t base, struct posix_from *out,
+                        uint64_t base2, struct posix_from *out2);
 int fsi_posix_inside(const struct fsif_store *st, int fd, uint32_t depth);
 int fsi_posix_is_root(const struct fsif_store *st, const struct stat *now);
 uint64_t fsi_posix_file(int fd, uint64_t kind, uint32_t depth);
@@ -165,9 +167,9 @@ int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from
 
 /* make.c */
 mode_t fsi_posix_mode(const struct fsif_store *st, uint32_t mode);
-int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at,
-                        const struct posix_want *want);
-int fsi_posix_make_node(const struct fsif_store *st, const struct posix_place *at,
+int fsi_posix_make_file(struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_want *want, struct fsif_attr *attr);
+int fsi_posix_make_node(struct fsif_store *st, const struct posix_place *at,
                         const struct posix_node *node);
 int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode);
 

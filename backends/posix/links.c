@@ -17,7 +17,7 @@
 #include "internal.h"
 
 /* Returns 0, an error, or -FSIF_ESTALE: the directory that it was to be in is gone, look again. */
-static int make_once(const struct fsif_store *st, int from, const char *path,
+static int make_once(struct fsif_store *st, int from, const char *path,
                      const struct posix_node *node)
 {
     struct posix_place at;
@@ -27,7 +27,7 @@ static int make_once(const struct fsif_store *st, int from, const char *path,
         return err;
     if (S_ISREG(node->mode)) {
         const struct posix_want want = {.access = O_WRONLY, .mode = node->mode & FSIF_S_PERM};
-        int fd = fsi_posix_make_file(st, &at, &want);
+        int fd = fsi_posix_make_file(st, &at, &want, NULL);
         err = fd < 0 ? fd : 0;
         if (fd >= 0)
             close(fd);
@@ -162,16 +162,14 @@ static int link_once(const struct fsif_store *st, uint64_t base, const struct po
 int fsi_posix_link(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
                    const char *path2, uint32_t flags)
 {
-    struct posix_from from = {.fd = -1}, from2;
+    struct posix_from from, from2;
     struct posix_place to;
-    int err = 0;
+    int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
-    if (path[0] != '\0')
-        err = fsi_posix_from(st, base, &from);
-    if (err == 0)
-        err = fsi_posix_from(st, base2, &from2);
+    /* The open file itself starts no path. */
+    err = fsi_posix_from_both(st, path[0] != '\0' ? base : base2, &from, base2, &from2);
     for (int tries = 0; err == 0 && tries < POSIX_SWAPS; tries++) {
         err = fsi_posix_place(st, from2.fd, path2, &to);
         if (err != 0)

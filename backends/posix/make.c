@@ -53,33 +53,47 @@ static gid_t group_for(const struct fsif_store *st, const struct posix_place *at
 }
 
 /* The mode of what @fd is open for, or names with O_PATH; that of links says nothing. */
-static int set_mode(const struct fsif_store *st, int fd, const struct stat *now, mode_t mode)
+static int set_mode(const struct fsif_store *st, int fd, uint32_t type, mode_t mode)
 {
-    if (S_ISLNK(now->st_mode))
+    if (type == FSIF_S_IFLNK)
         return 0;
-    if (!S_ISREG(now->st_mode) && !S_ISDIR(now->st_mode))
+    if (type != FSIF_S_IFREG && type != FSIF_S_IFDIR)
         return fsi_posix_chmod(st, fd, mode);
     return fchmod(fd, mode) != 0 ? posix_fail() : 0;
 }
 
-/* Bring what was made to its owner and @mode. */
-static int settle(const struct fsif_store *st, const struct posix_place *at, int fd, mode_t mode)
+/* Give what was made away. Returns 1; 0 it has its owner; or a negative FSIF_E* */
+static int set_owner(const struct fsif_store *st, const struct posix_place *at, int fd,
+                     const struct fsif_attr *now)
 {
-    struct stat now;
+    gid_t gid;
 
-    if (fstat(fd, &now) != 0)
-        return posix_fail();
-    if (st->map == FSIF_MAP_OWNER && (now.st_uid != st->uid || now.st_gid != st->gid)) {
-        gid_t gid = group_for(st, at);
-        if ((now.st_uid != st->uid || (gid != (gid_t)-1 && gid != now.st_gid)) &&
-            fchownat(fd, "", st->uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
-            return posix_fail();
-        if (fstat(fd, &now) != 0)
-            return posix_fail();
-    }
-    if (S_ISDIR(now.st_mode))
-        mode |= now.st_mode & S_ISGID;
-    return (now.st_mode & FSIF_S_PERM) != mode ? set_mode(st, fd, &now, mode) : 0;
+    if (st->map != FSIF_MAP_OWNER || (now->uid == st->uid && now->gid == st->gid))
+        return 0;
+    gid = group_for(st, at);
+    if (now->uid == st->uid && (gid == (gid_t)-1 || gid == now->gid))
+        return 0;
+    return fchownat(fd, "", st->uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 ? posix_fail()
+                                                                                    : 1;
+}
+
+/* Bring what was made to its owner and @mode. @attr: what it is in the end. */
+static int settle(struct fsif_store *st, const struct posix_place *at, int fd, mode_t mode,
+                  struct fsif_attr *attr)
+{
+    int err = fsi_posix_attr(st, fd, attr);
+    int changed = err == 0 ? set_owner(st, at, fd, attr) : err;
+
+    if (changed == 1)
+        changed = fsi_posix_attr(st, fd, attr);
+    if (changed < 0)
+        return changed;
+    if ((attr->mode & FSIF_S_IFMT) == FSIF_S_IFDIR)
+        mode |= attr->mode & FSIF_S_ISGID;
+    if ((attr->mode & FSIF_S_PERM) == mode)
+        return 0;
+    err = set_mode(st, fd, attr->mode & FSIF_S_IFMT, mode);
+    return err != 0 ? err : fsi_posix_attr(st, fd, attr);
 }
 
 /* Take back a file that could not be settled. */
@@ -93,15 +107,17 @@ static void unmake(const struct posix_place *at, int fd)
         unlinkat(at->dir, at->last, 0);
 }
 
-/* @at without a last component: a file without a name, which FSIF_O_EXCL keeps without. Returns a
- * descriptor, or a negative FSIF_E*: -FSIF_EEXIST something has the name. */
-int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *at,
-                        const struct posix_want *want)
+/* @at without a last component: a file without a name, which FSIF_O_EXCL keeps without. @attr:
+ * NULL, or what was made. Returns a descriptor, or a negative FSIF_E*: -FSIF_EEXIST something has
+ * the name. */
+int fsi_posix_make_file(struct fsif_store *st, const struct posix_place *at,
+                        const struct posix_want *want, struct fsif_attr *attr)
 {
     const int flags = want->access | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_LARGEFILE;
     const mode_t final = fsi_posix_mode(st, want->mode);
     const mode_t first = foreign(st) ? final & (S_IRUSR | S_IWUSR) : final;
     const char *name = at->last;
+    struct fsif_attr now;
     int how = O_CREAT | O_EXCL;
     int fd, err;
 
@@ -114,7 +130,7 @@ int fsi_posix_make_file(const struct fsif_store *st, const struct posix_place *a
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return posix_fail();
-    err = settle(st, at, fd, final);
+    err = settle(st, at, fd, final, attr != NULL ? attr : &now);
     if (err == 0)
         return fd;
     unmake(at, fd);
@@ -156,9 +172,10 @@ static int is_settled(const struct fsif_store *st, const struct posix_place *at,
            (now.st_mode & (FSIF_S_PERM & ~FSIF_S_ISGID)) == mode;
 }
 
-static int settle_directory(const struct fsif_store *st, const struct posix_place *at, mode_t first,
+static int settle_directory(struct fsif_store *st, const struct posix_place *at, mode_t first,
                             mode_t final)
 {
+    struct fsif_attr attr;
     int fd, err = 0;
 
     if (is_settled(st, at, final))
@@ -167,7 +184,7 @@ static int settle_directory(const struct fsif_store *st, const struct posix_plac
     if (fd < 0)
         return 0; /* moved or removed by somebody, and that is a success of mkdir */
     if (is_fresh(fd, first)) {
-        err = settle(st, at, fd, final);
+        err = settle(st, at, fd, final, &attr);
         if (err != 0)
             unlinkat(at->dir, at->last, AT_REMOVEDIR);
     }
@@ -176,7 +193,7 @@ static int settle_directory(const struct fsif_store *st, const struct posix_plac
 }
 
 /* Returns 0, an error, or -FSIF_ESTALE: the directory that it was to be in is gone, look again. */
-static int mkdir_once(const struct fsif_store *st, int from, const char *path, mode_t final)
+static int mkdir_once(struct fsif_store *st, int from, const char *path, mode_t final)
 {
     const mode_t first = foreign(st) ? S_IRWXU : final;
     struct posix_place at;
@@ -222,9 +239,10 @@ static int is_fresh_node(const struct stat *now, const struct posix_node *node)
            now->st_nlink == 1 && (S_ISLNK(now->st_mode) || now->st_rdev == node->device);
 }
 
-static int settle_node(const struct fsif_store *st, const struct posix_place *at,
+static int settle_node(struct fsif_store *st, const struct posix_place *at,
                        const struct posix_node *node)
 {
+    struct fsif_attr attr;
     struct stat now;
     int fd = openat(at->dir, at->last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     int err = 0;
@@ -232,19 +250,22 @@ static int settle_node(const struct fsif_store *st, const struct posix_place *at
     if (fd < 0)
         return 0; /* moved or removed by somebody, and that is a success */
     if (fstat(fd, &now) == 0 && is_fresh_node(&now, node))
-        err = settle(st, at, fd, node->mode & FSIF_S_PERM);
+        err = settle(st, at, fd, node->mode & FSIF_S_PERM, &attr);
     if (err != 0)
         unmake(at, fd);
     close(fd);
     return err;
 }
 
-int fsi_posix_make_node(const struct fsif_store *st, const struct posix_place *at,
+int fsi_posix_make_node(struct fsif_store *st, const struct posix_place *at,
                         const struct posix_node *node)
 {
     const mode_t most = foreign(st) ? S_IFMT | S_IRUSR | S_IWUSR : S_IFMT | FSIF_S_PERM;
     int err = node->target != NULL ? symlinkat(node->target, at->dir, at->last)
                                    : mknodat(at->dir, at->last, node->mode & most, node->device);
 
-    return err != 0 ? posix_fail() : settle_node(st, at, node);
+    if (err != 0)
+        return posix_fail();
+    /* A link has no mode; one that belongs to the process is as it should be. */
+    return node->target != NULL && !foreign(st) ? 0 : settle_node(st, at, node);
 }

@@ -78,9 +78,7 @@ int fsi_posix_rename(struct fsif_store *st, uint64_t base, const char *path, uin
         return -FSIF_EINVAL;
     how |= (flags & FSIF_RENAME_NOREPLACE) != 0 ? RENAME_NOREPLACE : 0;
     how |= (flags & FSIF_RENAME_EXCHANGE) != 0 ? RENAME_EXCHANGE : 0;
-    err = fsi_posix_from(st, base, &from);
-    if (err == 0)
-        err = fsi_posix_from(st, base2, &from2);
+    err = fsi_posix_from_both(st, base, &from, base2, &from2);
     if (err != 0)
         return err;
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {

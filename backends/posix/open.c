@@ -45,19 +45,35 @@ static int probe(struct fsif_store *st, const struct posix_from *from, const cha
     return *type == FSIF_S_IFREG ? 0 : -FSIF_EACCES;
 }
 
+/* A file that was emptied loses its set-id bits, as one that is written to does. */
+static int unsetid(struct fsif_store *st, int fd, struct fsif_attr *now)
+{
+    const uint32_t bits = FSIF_S_ISUID | FSIF_S_ISGID;
+
+    if (st->setid || (now->mode & bits) == 0)
+        return 0;
+    return fchmod(fd, now->mode & FSIF_S_PERM & ~bits) != 0 ? posix_fail()
+                                                            : fsi_posix_attr(st, fd, now);
+}
+
 /* Open for real what should be a regular file. Returns -FSIF_ESTALE if it is none by now. */
 static int open_regular(struct fsif_store *st, const struct posix_from *from, const char *path,
-                        int flags, uint64_t *file, struct fsif_attr *attr)
+                        const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
+    const int empty = (want->flags & FSIF_O_TRUNC) != 0;
     struct fsif_attr now;
-    int fd = fsi_posix_resolve(st, from->fd, path, flags | O_NONBLOCK | O_NOCTTY | O_LARGEFILE);
-    int err;
+    int flags = want->access | O_NONBLOCK | O_NOCTTY | O_LARGEFILE;
+    int fd, err;
 
+    flags |= (want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+    fd = fsi_posix_resolve(st, from->fd, path, empty ? flags | O_TRUNC : flags);
     if (fd < 0)
         return fd == -FSIF_ENXIO || fd == -FSIF_ENODEV || fd == -FSIF_EISDIR ? -FSIF_ESTALE : fd;
     err = fsi_posix_attr(st, fd, &now);
     if (err == 0 && (now.mode & FSIF_S_IFMT) != FSIF_S_IFREG)
         err = -FSIF_ESTALE;
+    if (err == 0 && empty)
+        err = unsetid(st, fd, &now);
     if (err != 0) {
         close(fd);
         return err;
@@ -88,7 +104,7 @@ static int open_directory(struct fsif_store *st, const struct posix_from *from, 
 int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from, const char *path,
                             const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
-    const int flags = want->access | ((want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0);
+    const int nofollow = (want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
 
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {
         uint32_t type = FSIF_S_IFDIR;
@@ -97,8 +113,8 @@ int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from
         if (err != 0)
             return err;
         if (type == FSIF_S_IFDIR)
-            return open_directory(st, from, path, flags, file, attr);
-        err = open_regular(st, from, path, flags, file, attr);
+            return open_directory(st, from, path, nofollow, file, attr);
+        err = open_regular(st, from, path, want, file, attr);
         if (err != -FSIF_ESTALE)
             return err;
     }
@@ -173,9 +189,7 @@ static int open_found(struct fsif_store *st, const struct posix_place *at, struc
     return err == -FSIF_ENOENT ? follow(st, at, route) : err;
 }
 
-/* One round at the route. Returns as open_found(); POSIX_MADE: the file is new. */
-enum { POSIX_MADE = 2 };
-
+/* One round at the route. Returns as open_found(). */
 static int create_once(struct fsif_store *st, struct route *route, const struct posix_want *want,
                        uint64_t *file, struct fsif_attr *attr)
 {
@@ -189,10 +203,10 @@ static int create_once(struct fsif_store *st, struct route *route, const struct 
                   ? -FSIF_EEXIST
                   : fsi_posix_open_existing(st, &route->from, route->path, want, file, attr);
     } else {
-        err = fsi_posix_make_file(st, &at, want);
+        err = fsi_posix_make_file(st, &at, want, attr);
         if (err >= 0) {
             *file = fsi_posix_file(err, 0, 0);
-            err = POSIX_MADE;
+            err = 0;
         } else if (err == -FSIF_EEXIST) {
             err = open_found(st, &at, route, want, file, attr);
         } else if (fsi_posix_gone(&at, err)) {
@@ -225,7 +239,7 @@ static int open_create(struct fsif_store *st, const struct posix_from *from, con
 
 /* A file without a name in the directory @path. */
 static int open_tmpfile(struct fsif_store *st, const struct posix_from *from, const char *path,
-                        const struct posix_want *want, uint64_t *file)
+                        const struct posix_want *want, uint64_t *file, struct fsif_attr *attr)
 {
     struct posix_place at = {.last = NULL};
     int fd;
@@ -235,36 +249,10 @@ static int open_tmpfile(struct fsif_store *st, const struct posix_from *from, co
     at.dir = fsi_posix_resolve(st, from->fd, path, O_PATH | O_DIRECTORY);
     if (at.dir < 0)
         return at.dir;
-    fd = fsi_posix_make_file(st, &at, want);
+    fd = fsi_posix_make_file(st, &at, want, attr);
     close(at.dir);
     *file = fsi_posix_file(fd, 0, 0);
-    return fd < 0 ? fd : POSIX_MADE;
-}
-
-/* Empty what is open; for one that is open for reading @path is opened once more. */
-static int empty(struct fsif_store *st, const struct posix_from *from, const char *path,
-                 const struct posix_want *want, uint64_t file)
-{
-    const struct fsif_setattr none = {.mask = FSIF_SET_SIZE};
-    const struct posix_want writing = {.access = O_WRONLY, .flags = want->flags};
-    struct stat first, second;
-    uint64_t other = file;
-    int err = 0;
-
-    if ((want->access & O_ACCMODE) == O_RDONLY) {
-        err = fsi_posix_open_existing(st, from, path, &writing, &other, NULL);
-        if (err != 0)
-            return err;
-        if (fstat(posix_fd(st, file), &first) != 0 || fstat(posix_fd(st, other), &second) != 0)
-            err = posix_fail();
-        else if (first.st_dev != second.st_dev || first.st_ino != second.st_ino)
-            err = -FSIF_EAGAIN;
-    }
-    if (err == 0)
-        err = fsi_posix_setattr(st, other, "", 0, &none);
-    if (other != file)
-        close(posix_fd(st, other));
-    return err;
+    return fd < 0 ? fd : 0;
 }
 
 static int open_any(struct fsif_store *st, const struct posix_from *from, const char *path,
@@ -276,7 +264,7 @@ static int open_any(struct fsif_store *st, const struct posix_from *from, const 
     if ((want->flags & FSIF_O_PATH) != 0)
         return open_path(st, from, path, want->flags, file, attr);
     if ((want->flags & FSIF_O_TMPFILE) != 0)
-        return open_tmpfile(st, from, path, want, file);
+        return open_tmpfile(st, from, path, want, file, attr);
     if ((want->flags & FSIF_O_DIRECTORY) != 0) {
         if ((want->access & O_ACCMODE) != O_RDONLY || (want->flags & change) != 0)
             return -FSIF_EISDIR;
@@ -317,17 +305,5 @@ int fsi_posix_open(struct fsif_store *st, uint64_t base, const char *path, uint3
     err = fsi_posix_from(st, base, &from);
     if (err != 0)
         return err;
-    err = open_any(st, &from, path, &want, file, attr);
-    if (err == 0 && (flags & (FSIF_O_TRUNC | FSIF_O_PATH)) == FSIF_O_TRUNC) {
-        err = empty(st, &from, path, &want, *file);
-        err = err == 0 ? POSIX_MADE : err; /* and look at it once more */
-        if (err < 0)
-            close(posix_fd(st, *file));
-    }
-    if (err == POSIX_MADE) {
-        err = attr != NULL ? fsi_posix_attr(st, posix_fd(st, *file), attr) : 0;
-        if (err != 0)
-            close(posix_fd(st, *file));
-    }
-    return err;
+    return open_any(st, &from, path, &want, file, attr);
 }
