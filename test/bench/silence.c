@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first request after 10 ms in which nothing happened, beside what the machine itself takes to
- * wake somebody on the server's cpu and be woken by it: a round trip of two eventfds, after the
- * same silence, taken alternately.
+ * wake another process on the server's cpu and be woken by it: a round trip of two eventfds, after
+ * the same silence, taken alternately.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "ours.h"
@@ -16,16 +18,15 @@
 enum { SILENCE_MS = 10, PAIRS = 50, PAIRS_QUICK = 15 };
 
 struct echo {
-    pthread_t thread;
+    pid_t pid;
     int cpu;
     int ask;
     int answer;
 };
 
 /* Until it is told 2. */
-static void *echo_run(void *arg)
+static void echo_run(const struct echo *e)
 {
-    struct echo *e = arg;
     const uint64_t one = 1;
     uint64_t count = 0;
 
@@ -33,7 +34,6 @@ static void *echo_run(void *arg)
     while (read(e->ask, &count, sizeof(count)) == sizeof(count) && count < 2)
         if (write(e->answer, &one, sizeof(one)) != sizeof(one))
             break;
-    return NULL;
 }
 
 static void echo_start(struct echo *e, int cpu)
@@ -41,8 +41,14 @@ static void echo_start(struct echo *e, int cpu)
     e->cpu = cpu;
     e->ask = eventfd(0, EFD_CLOEXEC);
     e->answer = eventfd(0, EFD_CLOEXEC);
-    if (e->ask < 0 || e->answer < 0 || pthread_create(&e->thread, NULL, echo_run, e) != 0)
-        bench_die("no thread for the machine's own wake-up");
+    e->pid = e->ask < 0 || e->answer < 0 ? -1 : fork();
+    if (e->pid < 0)
+        bench_die("no process for the machine's own wake-up");
+    if (e->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        echo_run(e);
+        _exit(0);
+    }
 }
 
 static void echo_trip(struct echo *e)
@@ -60,7 +66,7 @@ static void echo_stop(struct echo *e)
 
     if (write(e->ask, &two, sizeof(two)) != sizeof(two))
         bench_die("eventfd");
-    pthread_join(e->thread, NULL);
+    waitpid(e->pid, NULL, 0);
     close(e->ask);
     close(e->answer);
 }
