@@ -419,15 +419,6 @@ static void backend(struct input *in, int device)
     MUST(counts.transactions == 0 && counts.events == 0);
 }
 
-static void attach_devices(void)
-{
-    struct fsif_attachment a = {.domid = GUEST, .backend = 0, .export_name = "data"};
-    struct fsif_toolstack *stack;
-
-    MUST(xen->toolstack_open(&stack) == 0 && xen->attach(stack, &a) == 0);
-    xen->toolstack_close(stack);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
@@ -442,8 +433,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     before = fcntl(0, F_DUPFD_CLOEXEC, 3);
     close(before);
     how = input_u8(&in);
-    if (how & 0x80)
-        attach_devices();
     if (how & 1 && how & 0x80)
         frontend_device(&in);
     else if (how & 1)

@@ -11,7 +11,6 @@ from harness import BUILD, PROGRAMS, check, equal, row, wait_until
 
 MACHINE = BUILD + "/test/xen/fake/fake-xen"
 PLUGINS = BUILD + "/test/xen/plugins"
-FSIFCTL = BUILD + "/backends/server/ctl/fsifctl"
 EXPORT = "1"
 # What ASan keeps of freed memory would count as growth: the supervisor frees every event.
 QUARANTINE = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
@@ -63,12 +62,6 @@ class Machine:
                                 stderr=subprocess.STDOUT, text=True,
                                 env={**os.environ, **self.environment(domid)})
 
-    def make_devices(self, guest):
-        """What attach makes beside the nodes of the machine's own."""
-        subprocess.run([FSIFCTL, "--plugin-dir", PLUGINS, "--backend", "0", "attach", guest,
-                        "x" if guest == "5" else "good"], check=True, timeout=60,
-                       stdout=subprocess.DEVNULL, env={**os.environ, **self.environment("0")})
-
     def run(self, domid, *arguments):
         process = self.start(domid, *arguments)
         try:
@@ -81,7 +74,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def machine(test, arguments=(), devices=False):
+def machine(test, arguments=()):
     """A machine with the daemon; at the end everything is as it was before the attack."""
     m = Machine(test)
     good = test.tree()
@@ -90,8 +83,6 @@ def machine(test, arguments=(), devices=False):
     exports = {"x": test.tree() + ",allow-domain=" + uuid, "good": good + ",allow-domain=6"}
     with test.daemon(exports, ["-l", "xen:all", "--plugin-dir", PLUGINS, *arguments],
                      env={**m.environment("0"), "ASAN_OPTIONS": QUARANTINE}) as d:
-        for guest in ("5", "6") if devices else ():
-            m.make_devices(guest)
         m.run("6", "good", "2", "2")
         m.run("5", "good", EXPORT, "1")
         workers = len(d.workers())
@@ -165,7 +156,7 @@ def negotiation(test):
 @row("xen.B18.devices")
 def devices(test):
     """The same of the guest's sides of its devices, and the other guest has its own."""
-    with machine(test, devices=True) as (m, d):
+    with machine(test) as (m, d):
         began = d.neighbour.rounds()
         for seed in ("1", "2", "3"):
             m.run("5", "devices", EXPORT, "1500", seed)

@@ -17,6 +17,9 @@ void device_setup(void)
     struct fsif_attachment a = {.domid = GUEST, .backend = 0, .export_name = "data"};
 
     xen_setup();
+    /* Those of our own attach, not those of the machine. */
+    xs_rm(toolstack, XBT_NULL, "/local/domain/5/device/fsif");
+    xs_rm(toolstack, XBT_NULL, "/local/domain/0/backend/fsif");
     ck_assert_int_eq(xen->toolstack_open(&stack), 0);
     ck_assert_int_eq(xen->attach(stack, &a), 0);
     xen_listen();

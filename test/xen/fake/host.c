@@ -17,7 +17,7 @@
 #include "fake.h"
 #include "host.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *connections;
 static uint32_t domains[HOST_DOMAINS / 32];
 static int memory = -1;
@@ -83,8 +83,8 @@ static void set_exists(uint32_t domid, int exists)
 }
 
 /* A node of the toolstack's: made by domain 0, with these permissions. */
-static void node(const char *path, const char *value, uint32_t owner, unsigned others,
-                 uint32_t reader, unsigned reading)
+void host_node(const char *path, const char *value, uint32_t owner, unsigned others,
+               uint32_t reader, unsigned reading)
 {
     struct xs_permissions perms[2] = {{.id = owner, .perms = others},
                                       {.id = reader, .perms = reading}};
@@ -107,7 +107,7 @@ static void node(const char *path, const char *value, uint32_t owner, unsigned o
         abort();
 }
 
-static void remove_node(const char *path)
+void host_remove(const char *path)
 {
     struct view toolstack = {.domid = 0};
     static struct fake_message message; /* the lock is held */
@@ -126,18 +126,18 @@ static void create(uint32_t domid)
 
     set_exists(domid, 1);
     snprintf(home, sizeof(home), "/local/domain/%u", domid);
-    node(home, "", 0, XS_PERM_NONE, domid, XS_PERM_READ);
+    host_node(home, "", 0, XS_PERM_NONE, domid, XS_PERM_READ);
     snprintf(path, sizeof(path), "%s/domid", home);
     snprintf(value, sizeof(value), "%u", domid);
-    node(path, value, 0, XS_PERM_NONE, domid, XS_PERM_READ);
+    host_node(path, value, 0, XS_PERM_NONE, domid, XS_PERM_READ);
     snprintf(path, sizeof(path), "%s/vm", home);
     snprintf(value, sizeof(value), "/vm/00000000-0000-4000-8000-%012x", domid);
-    node(path, value, 0, XS_PERM_NONE, domid, XS_PERM_READ);
+    host_node(path, value, 0, XS_PERM_NONE, domid, XS_PERM_READ);
     snprintf(path, sizeof(path), "%s/device", home);
-    node(path, "", 0, XS_PERM_NONE, domid, XS_PERM_READ);
+    host_node(path, "", 0, XS_PERM_NONE, domid, XS_PERM_READ);
     /* Of a driver domain. */
     snprintf(path, sizeof(path), "%s/backend", home);
-    node(path, "", domid, XS_PERM_NONE, 0, XS_PERM_NONE);
+    host_node(path, "", domid, XS_PERM_NONE, 0, XS_PERM_NONE);
     watch_special("@introduceDomain");
 }
 
@@ -156,7 +156,7 @@ static void set_up(void)
 
 void fake_reset(void)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     if (connections)
         abort();
     if (memory >= 0)
@@ -165,7 +165,7 @@ void fake_reset(void)
     memset(domains, 0, sizeof(domains));
     transact_conflicts(0);
     set_up();
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
     fake_fail(0, 0);
     fake_before_commit(NULL, NULL);
     fake_after_commit(NULL, NULL);
@@ -176,7 +176,7 @@ struct connection *host_open(enum fake_kind kind, uint32_t domid, uint32_t proce
     struct connection *c = NULL;
     int fd = -1;
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     set_up();
     errno = ENOENT;
     if (!host_exists(domid))
@@ -198,7 +198,7 @@ struct connection *host_open(enum fake_kind kind, uint32_t domid, uint32_t proce
     c->next = connections;
     connections = c;
 out:
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
     return c;
 }
 
@@ -215,96 +215,41 @@ void host_close(struct connection *c)
 {
     struct connection **link = &connections;
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     release(c, 1);
     while (*link != c)
         link = &(*link)->next;
     *link = c->next;
     close(c->fd);
     free(c);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void host_call(struct connection *c, struct fake_message *m)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     call_locked(c, m);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 /* --- domains and processes --- */
 
 void fake_create(uint32_t domid)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     set_up();
     create(domid);
-    pthread_mutex_unlock(&lock);
-}
-
-void fake_attach(uint32_t backend, uint32_t domid, uint32_t number, const char *name, int ro)
-{
-    char base[64], path[128], value[16];
-
-    pthread_mutex_lock(&lock);
-    snprintf(base, sizeof(base), "/local/domain/%u/backend/vfs", backend);
-    if (!tree_find(tree_root(), base))
-        node(base, "", backend, XS_PERM_NONE, 0, XS_PERM_NONE);
-    snprintf(path, sizeof(path), "%s/exports", base);
-    if (!tree_find(tree_root(), path))
-        node(path, "", backend, XS_PERM_READ, 0, XS_PERM_NONE);
-    snprintf(path, sizeof(path), "%s/exports/requests", base);
-    if (!tree_find(tree_root(), path))
-        node(path, "", backend, XS_PERM_NONE, 0, XS_PERM_NONE);
-    snprintf(path, sizeof(path), "%s/exports/requests/%u", base, domid);
-    if (!tree_find(tree_root(), path)) {
-        /* Writable for the guest, and readable for the backend what the guest makes there. */
-        struct xs_permissions perms[3] = {{.id = backend, .perms = XS_PERM_NONE},
-                                          {.id = domid, .perms = XS_PERM_WRITE},
-                                          {.id = backend, .perms = XS_PERM_READ | XS_PERM_WRITE}};
-        struct node *n;
-
-        node(path, "", backend, XS_PERM_NONE, 0, XS_PERM_NONE);
-        n = tree_find(tree_root(), path);
-        memcpy(n->perms, perms, sizeof(perms));
-        n->nperms = 3;
-    }
-    snprintf(path, sizeof(path), "%s/exports/%u", base, number);
-    node(path, "", backend, XS_PERM_NONE, domid, XS_PERM_READ);
-    snprintf(path, sizeof(path), "%s/exports/%u/name", base, number);
-    node(path, name, backend, XS_PERM_NONE, domid, XS_PERM_READ);
-    snprintf(path, sizeof(path), "%s/exports/%u/mode", base, number);
-    node(path, ro ? "ro" : "rw", backend, XS_PERM_NONE, domid, XS_PERM_READ);
-    snprintf(path, sizeof(path), "%s/exports/%u/frontend-id", base, number);
-    snprintf(value, sizeof(value), "%u", domid);
-    node(path, value, backend, XS_PERM_NONE, domid, XS_PERM_READ);
-    snprintf(path, sizeof(path), "/local/domain/%u/device/vfs", domid);
-    if (!tree_find(tree_root(), path))
-        node(path, "", domid, XS_PERM_NONE, backend, XS_PERM_READ | XS_PERM_WRITE);
-    pthread_mutex_unlock(&lock);
-}
-
-void fake_detach(uint32_t backend, uint32_t domid, uint32_t number)
-{
-    char path[128];
-
-    pthread_mutex_lock(&lock);
-    snprintf(path, sizeof(path), "/local/domain/%u/backend/vfs/exports/%u", backend, number);
-    remove_node(path);
-    snprintf(path, sizeof(path), "/local/domain/%u/backend/vfs/exports/requests/%u", backend,
-             domid);
-    remove_node(path);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void fake_kill(uint32_t process)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     for (struct connection *c = connections; c; c = c->next) {
         if (c->process == process && !c->dead)
             release(c, 1);
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 /* First its nodes, then the domain itself, then the word of it. */
@@ -312,9 +257,9 @@ void fake_destroy(uint32_t domid)
 {
     char path[64];
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     snprintf(path, sizeof(path), "/local/domain/%u", domid);
-    remove_node(path);
+    host_remove(path);
     set_exists(domid, 0);
     for (struct connection *c = connections; c; c = c->next) {
         if (c->domid == domid && !c->dead)
@@ -323,43 +268,43 @@ void fake_destroy(uint32_t domid)
     grant_forget_domain(domid);
     tree_forget_domain(domid);
     watch_special("@releaseDomain");
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 /* --- knobs and counts --- */
 
 void fake_conflicts(uint32_t n)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     transact_conflicts(n);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void fake_grant_limit(uint32_t pages)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     grant_limit(pages);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void fake_read_only(uint32_t domid, uint32_t gref)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     grant_change(domid, gref, 0);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void fake_revoke(uint32_t domid, uint32_t gref)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     grant_change(domid, gref, 1);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 void fake_count(struct fake_counts *out)
 {
     memset(out, 0, sizeof(*out));
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     for (struct connection *c = connections; c; c = c->next) {
         out->handles++;
         watch_count(c, &out->watches, &out->events);
@@ -369,7 +314,7 @@ void fake_count(struct fake_counts *out)
     out->grants = grant_count();
     out->maps = grant_maps();
     out->ports = channel_count();
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
 }
 
 static void dump(FILE *f, const struct node *n, const char *path)
@@ -393,9 +338,9 @@ char *fake_dump(void)
     size_t len;
     FILE *f = open_memstream(&text, &len);
 
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&host_lock);
     dump(f, tree_root(), "");
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&host_lock);
     fclose(f);
     return text;
 }

@@ -5,6 +5,7 @@
 /* What the files of the host share: xenstore's tree, grants, event channels, and who has them open.
  * One lock, in host.c, guards all of it; the functions here want it held but where they say so. */
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
@@ -43,6 +44,14 @@ int host_memory(void);                                        /* the descriptor 
 struct connection *host_connections(void);
 int host_exists(uint32_t domid);
 void host_signal(struct connection *c, int on);
+
+extern pthread_mutex_t host_lock;
+
+/** host_node, host_remove - a node of the toolstack's: made, or set, by domain 0, with these
+ * permissions; taken away */
+void host_node(const char *path, const char *value, uint32_t owner, unsigned others,
+               uint32_t reader, unsigned reading);
+void host_remove(const char *path);
 
 /* --- tree.c: nodes and permissions --- */
 
