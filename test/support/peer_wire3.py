@@ -260,7 +260,7 @@ def largest(op, ranges, length=0, count=0):
     if op in ("open", "export", "watch"):
         return (1 << 31) - 1
     if op in ("getxattr", "listxattr") and not sum(r[1] for r in ranges):
-        return (1 << 31) - 1
+        return 65536
     if OPS[op]["ranges"][1] and op not in ("setxattr", "statmany"):
         return sum(r[1] for r in ranges)
     return {"seek": (1 << 63) - 1, "copy_range": length, "statmany": count}.get(op, 0)
