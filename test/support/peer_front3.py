@@ -152,7 +152,7 @@ class Session3(Side):
         """Write a request; publish() sends it. Long names go to the arena."""
         rid = self.free_id(where) if rid is None else rid
         path, path2 = (os.fsencode(operands.get(k, b"")) for k in ("path", "path2"))
-        operands.update({k: v for k, v in (("path", path), ("path2", path2)) if v})
+        operands.update(path=path, path2=path2)
         part = None
         if w.OPS[op]["names"] and len(path + path2) > w.room(op) and "names_at" not in operands:
             part = (self.take(len(path + path2)), len(path + path2))

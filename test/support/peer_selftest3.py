@@ -6,6 +6,7 @@ import os
 import stat as stat_module
 import struct
 import time
+import traceback
 
 import peer_wire3 as w
 from peer_shared import M32, PAGE, FsifError
@@ -48,6 +49,16 @@ class SelfTest3:
                 raise
             self.lacks.add(name)
 
+    def whole_part(self, run):
+        """What fails in one part must not hide what the next ones find."""
+        try:
+            run()
+        except (FsifError, TimeoutError) as e:
+            where = traceback.extract_tb(e.__traceback__)
+            line = [frame.lineno for frame in where if frame.filename == __file__][-1]
+            self.check(f"line {line}: {e}", False)
+            self.s.notices.clear()
+
     def file(self, name, data=b""):
         """Make a file; its path."""
         path = f"{self.top}/{name}"
@@ -62,9 +73,9 @@ class SelfTest3:
             for part in (self.raw, self.files, self.opening, self.writing, self.attributes,
                          self.names, self.links, self.listing, self.compounds, self.bases,
                          self.pipeline, self.errors):
-                part()
+                self.whole_part(part)
             for name in ("allocate", "seek", "copy_range", "xattr", "lock", "watch"):
-                self.part(name, getattr(self, name))
+                self.whole_part(lambda name=name: self.part(name, getattr(self, name)))
             self.sweep(self.top)
         lacks = f", lacks {' '.join(sorted(self.lacks))}" if self.lacks else ""
         print(f"{self.passed} passed, {self.failed} failed{lacks}")

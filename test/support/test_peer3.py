@@ -125,7 +125,7 @@ def test_daemon(folder, program, plugins):
     with open(f"{folder}/docs/page", "w", encoding="ascii") as f:
         f.write("text")
     daemon = start(program, sock, plugins, "-e", f"data={folder}/data", "-e",
-                   f"docs={folder}/docs,ro", "-e", "mem=,store=memory")
+                   f"docs={folder}/docs,ro", "-e", "mem=memory:")
     try:
         sessions(sock, "data", may_lack=("xattr", "tmpfile", "mknod"))
         assert os.listdir(f"{folder}/data") == []
