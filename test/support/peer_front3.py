@@ -15,10 +15,10 @@ from peer_shared3 import (NOTICES_SEEN, REQ_EVENT, REQ_PROD, RSP_EVENT, RSP_PROD
 class Peer3(peer_front.Peer):
     """A connection to a backend before a session of dialect 3 runs on it."""
 
-    def offer_keys3(self, export, pages, queues, slots, arena_pages, directory, **changes):
+    def offer_keys3(self, export, pages_, queues_, slots_, arena_, first, **changes):
         keys = {"fsif": 1, "request": "session", "export": export, "dialects": 3, "features": "",
-                "pages": pages, "queues": queues, "slots": slots, "arena-pages": arena_pages,
-                "max-io": arena_pages * PAGE, "directory": directory}
+                "pages": pages_, "queues": queues_, "slots": slots_, "arena-pages": arena_,
+                "max-io": arena_ * PAGE, "directory": first}
         for key, value in changes.items():
             key = key.replace("_", "-")
             if value is None:
@@ -84,6 +84,7 @@ class Session3(Side):
         self.done = {}
         self.seen = 0
         self.notices = []
+        self.take_notice_hook = self.keep_notice  # hostile frontends do something else
         self.parts = []  # free (at, length) of the arena
         self.directory = []
 
@@ -183,14 +184,16 @@ class Session3(Side):
             if entry[2] == w.ANSWER:
                 self.take_answer(where, entry)
             else:
-                notice = w.take_notice(entry)
-                self.seen = (self.seen + 1) & M32
-                if notice[0] != w.VOID:
-                    self.notices.append(notice)
+                self.take_notice_hook(w.take_notice(entry))
         if self.seen != told:
             self.queues[0].set_word(NOTICES_SEEN, self.seen)
             self.queues[0].ring_bell()
         return count
+
+    def keep_notice(self, notice):
+        self.seen = (self.seen + 1) & M32
+        if notice[0] != w.VOID:
+            self.notices.append(notice)
 
     def take_answer(self, where, entry):
         rid = int.from_bytes(entry[:2], "little")
