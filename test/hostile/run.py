@@ -7,6 +7,8 @@ import traceback
 
 import harness
 
+import b3_files
+import b3_session
 import b3_slots
 import b_files
 import b_names
@@ -16,7 +18,7 @@ import f_answers
 import f_session
 import x_xen
 
-MODULES = (b3_slots, b_ring, b_names, b_files, b_session, f_answers, f_session, x_xen)
+MODULES = (b3_files, b3_session, b3_slots, b_ring, b_names, b_files, b_session, f_answers, f_session, x_xen)
 
 if __name__ == "__main__":
     faulthandler.enable()  # a hang is a failure that says where: guard.py aborts it

@@ -28,11 +28,12 @@ class Peer3(peer_front.Peer):
         return keys
 
     def session3(self, export, queues=1, slots=8, arena_pages=16, scatter=True, spare=0,
-                 spoil=None, **changes):
+                 spoil=None, lies=None, **changes):
         """A running Session3; the connection becomes its own. FsifError if it is refused.
 
         scatter: the area's pages lie in no order; spare: pages that nothing uses;
-        spoil: called with the session before the offer, to write what is wrong
+        spoil: called with the session before the offer, to write what is wrong;
+        lies, changes: keys of the offer, over those of the shape (None: left out)
         """
         area = queues * w.ring_pages(slots) + arena_pages
         own = w.directory_pages(area)
@@ -54,7 +55,7 @@ class Peer3(peer_front.Peer):
             if spoil:
                 spoil(s)
             keys = self.offer_keys3(export, pages, queues, slots, arena_pages, directory[0],
-                                    **changes)
+                                    **{**(lies or {}), **changes})
             answer, fds = self.exchange(keys, [fd])
         except BaseException:
             s.close_memory()
