@@ -87,16 +87,20 @@ uint32_t fsi_codec_encode_request(const struct fsi_dialect *d, const struct fsif
     return d->encode_request(d, op, id, serial, where, slot, page);
 }
 
+/* The root is a base, never a file. */
+static uint32_t is_handle(uint32_t use, uint32_t handle)
+{
+    return use == FSI_HANDLE_FILE || (use == FSI_HANDLE_BASE && handle != FSIF_HANDLE_ROOT);
+}
+
 uint32_t fsi_codec_handles(const struct fsi_dialect *d, const struct fsif_op *op)
 {
     const struct fsi_layout3 *l;
-    uint32_t used;
 
     if (!fsi_is_split(d))
         return d->rows[op->type].takes_handle;
     l = fsi_layout3(op->type);
-    used = l->handle && op->handle != FSIF_HANDLE_ROOT;
-    return used | (l->handle2 && op->handle2 != FSIF_HANDLE_ROOT ? 2u : 0u);
+    return is_handle(l->handle, op->handle) | is_handle(l->handle2, op->handle2) << 1;
 }
 
 int fsi_codec_moves_data(const struct fsi_dialect *d, uint32_t type)
