@@ -86,21 +86,25 @@ static void *look_home(struct fsi_backend_state *st, struct fsi_backend_view *v)
     return v->watches + st->max_watches;
 }
 
-void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v)
+void fsi_backend_find(struct fsif_backend *be)
 {
+    struct fsi_backend_view v;
     struct fsi_backend_state *st = be->state_;
     struct fsi_backend_state *home = be->config_.first ? be->config_.first->state_ : st;
-    void *end = look_home(home, v);
+    void *end = look_home(home, &v);
 
-    v->dialect = fsi_dialect_find(st->dialect);
-    v->state = st;
-    v->streams.ops = be->config_.store_ops;
-    v->streams.store = be->config_.store;
-    v->handles.words =
+    v.dialect = fsi_dialect_find(st->dialect);
+    v.state = st;
+    v.streams.ops = be->config_.store_ops;
+    v.streams.store = be->config_.store;
+    v.handles.words =
         (struct fsif_shared_u32 *)((struct fsi_backend_id *)end + home->nslots) + home->nresponses;
-    v->ids = (struct fsi_backend_id *)(home == st ? end : st + 1);
-    v->ready = (struct fsif_shared_u32 *)(v->ids + st->nslots);
-    fsi_dialect_rings(v->dialect, be->config_.ring, st->nslots, &v->requests, &v->responses);
+    v.ids = (struct fsi_backend_id *)(home == st ? end : st + 1);
+    v.ready = (struct fsif_shared_u32 *)(v.ids + st->nslots);
+    fsi_dialect_rings(v.dialect, be->config_.ring, st->nslots, &v.requests, &v.responses);
+
+    _Static_assert(sizeof(v) <= sizeof(be->view_), "a view fits");
+    fsi_memcpy(be->view_, &v, sizeof(v));
 }
 
 int fsi_backend_bind(struct fsif_backend *be, const struct fsif_backend_config *c, void *state)
@@ -135,6 +139,7 @@ int fsif_backend_init(struct fsif_backend *be, const struct fsif_backend_config 
         st->max_watches = c->max_watches;
         st->free_handles.count = c->max_handles;
     }
+    fsi_backend_find(be);
     fsi_backend_look(be, &v);
     if (!c->first)
         fsi_freelist_init(&st->free_handles, v.handles.words, c->max_handles);

@@ -112,6 +112,7 @@ int fsif_backend_resume(struct fsif_backend *be, const struct fsif_backend_confi
          (st->max_streams != c->max_streams || st->max_locks != c->max_locks ||
           st->max_watches != c->max_watches || st->free_handles.count != c->max_handles)))
         return -FSIF_EINVAL;
+    fsi_backend_find(be);
     fsi_backend_look(be, &v);
     v.state->consumer.seen = fsi_load_relaxed(&v.state->consumer.next);
     fsi_producer_recover(&v.responses, &v.state->producer);

@@ -102,7 +102,14 @@ struct fsi_backend_view {
     struct fsi_streams streams;
 };
 
-void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v);
+/** fsi_backend_find - find this process's pointers, once the head of the state is there */
+void fsi_backend_find(struct fsif_backend *be);
+
+/** fsi_backend_look - the pointers that were found */
+static inline void fsi_backend_look(const struct fsif_backend *be, struct fsi_backend_view *v)
+{
+    __builtin_memcpy(v, be->view_, sizeof(*v));
+}
 
 /** fsi_backend_slots - slots of the ring that @config describes, and entries of the responses'
  * ring; 0 if it makes no sense */

@@ -28,16 +28,20 @@
 #include "mem.h"
 #include "ring.h"
 
-void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v)
+void fsi_frontend_find(struct fsif_frontend *fe)
 {
+    struct fsi_frontend_view v;
     struct fsi_frontend_state *st = fe->state_;
 
-    v->dialect = fsi_dialect_find(fe->config_.dialect);
-    v->state = st;
-    v->ids = (struct fsi_frontend_id *)(st + 1);
-    v->ready = (struct fsif_shared_u32 *)(v->ids + st->nids);
-    v->freewords = v->ready + st->nslots;
-    fsi_dialect_rings(v->dialect, fe->config_.ring, st->nslots, &v->requests, &v->responses);
+    v.dialect = fsi_dialect_find(fe->config_.dialect);
+    v.state = st;
+    v.ids = (struct fsi_frontend_id *)(st + 1);
+    v.ready = (struct fsif_shared_u32 *)(v.ids + st->nids);
+    v.freewords = v.ready + st->nslots;
+    fsi_dialect_rings(v.dialect, fe->config_.ring, st->nslots, &v.requests, &v.responses);
+
+    _Static_assert(sizeof(v) <= sizeof(fe->view_), "a view fits");
+    fsi_memcpy(fe->view_, &v, sizeof(v));
 }
 
 uint32_t fsi_frontend_call_pages(const struct fsif_frontend_config *c)
@@ -126,6 +130,7 @@ int fsif_frontend_init(struct fsif_frontend *fe, const struct fsif_frontend_conf
     st->nslots = fsi_frontend_slots(c);
     st->nids = fsi_frontend_ids(c);
     st->call_pages = fsi_frontend_call_pages(c);
+    fsi_frontend_find(fe);
     fsi_frontend_look(fe, &v);
     fsi_freelist_init(&st->free, v.freewords, st->nids);
     fsi_producer_init(&st->producer, v.ready, st->nslots, c->first_index);
@@ -165,8 +170,8 @@ uint32_t fsif_frontend_quarantined(const struct fsif_frontend *fe)
     return fsi_load_relaxed(&fe->state_->quarantined);
 }
 
-static void report(const struct fsif_frontend *fe, uint32_t id, const struct fsif_call *call,
-                   int begin)
+void fsi_frontend_report(const struct fsif_frontend *fe, uint32_t id, const struct fsif_call *call,
+                         int begin)
 {
     const struct fsif_hooks *h = fe->config_.hooks;
     void (*hook)(void *, const struct fsif_event *) = h ? (begin ? h->begin : h->end) : NULL;
@@ -194,8 +199,8 @@ void fsi_frontend_put_part(const struct fsif_frontend *fe, struct fsi_frontend_i
     fsif_arena_put(fe->config_.arena, &part);
 }
 
-static void free_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
-                    uint32_t word)
+void fsi_frontend_free_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                          uint32_t id, uint32_t word)
 {
     fsi_frontend_put_part(fe, &v->ids[id]);
     fsi_store_seq(&v->ids[id].word, FSI_CALL_GENERATION(word) + FSI_CALL_NEXT_GENERATION);
@@ -228,21 +233,21 @@ static void finish_early(const struct fsif_frontend *fe, const struct fsi_fronte
                  FSI_CALL_GENERATION(word) | FSI_CALL_ABANDONED)) {
         /* ANSWERED: the response came in between. */
         fsi_fetch_add(&v->state->quarantined, UINT32_MAX);
-        free_id(fe, v, id, word);
+        fsi_frontend_free_id(fe, v, id, word);
     }
-    report(fe, id, call, 0);
+    fsi_frontend_report(fe, id, call, 0);
     call->done(call);
 }
 
-static int claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
+int fsi_frontend_claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word)
 {
     return FSI_CALL_STAGE(word) == FSI_CALL_INFLIGHT &&
            fsi_cas(&v->ids[id].word, word, FSI_CALL_GENERATION(word) | FSI_CALL_CLAIMED);
 }
 
 /* The shared memory that belongs to an id's request; NULL: it has none. */
-static uint8_t *pages_of(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                         uint32_t id)
+uint8_t *fsi_frontend_pages_of(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                               uint32_t id)
 {
     uint32_t pages = fe->state_->call_pages;
 
@@ -252,57 +257,7 @@ static uint8_t *pages_of(const struct fsif_frontend *fe, const struct fsi_fronte
                                : NULL;
 }
 
-/* What an earlier call left behind this one's bytes is nobody's business. (In the arena lies
- * nothing but what was meant for the backend.) */
-static void clear_behind(struct fsi_frontend_id *e, uint8_t *page, uint32_t used)
-{
-    if (e->dirty > used)
-        fsi_memset(page + used, 0, e->dirty - used);
-    e->dirty = used;
-}
-
-/* Handles as the backend knows them */
-static void untag(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                  struct fsif_op *op)
-{
-    uint32_t used = fsi_codec_handles(v->dialect, op);
-
-    if (used & 1)
-        op->handle -= fe->config_.handle_tag;
-    if (used & 2)
-        op->handle2 -= fe->config_.handle_tag;
-}
-
-/* Put the operands into the id's own copy of the slot and its shared memory. */
-static int prepare(const struct fsif_frontend *fe, const struct fsi_frontend_view *v, uint32_t id,
-                   const struct fsif_call *call)
-{
-    struct fsi_frontend_id *e = &v->ids[id];
-    const uint32_t *where = e->grefs;
-    struct fsif_op op = call->op;
-    uint32_t serial = 0;
-    uint32_t used;
-
-    untag(fe, v, &op);
-    if (fsi_is_split(v->dialect)) {
-        uint32_t size = v->dialect->part_size(&op);
-
-        if (size && fsif_arena_get(fe->config_.arena, size, &e->part))
-            return -FSIF_EAGAIN;
-        where = &e->part.at;
-        serial = fsi_fetch_add(&v->state->serial, 1);
-    }
-    used =
-        fsi_codec_encode_request(v->dialect, &op, id, serial, where, e->slot, pages_of(fe, v, id));
-    if (!fsi_is_split(v->dialect))
-        clear_behind(e, pages_of(fe, v, id), used);
-    fsi_store_relaxed(&e->placed, 0);
-    fsi_store_relaxed(&e->deadline_low, (uint32_t)call->deadline);
-    fsi_store_relaxed(&e->deadline_high, (uint32_t)(call->deadline >> 32));
-    return 0;
-}
-
-static void ring_bell(const struct fsif_frontend *fe)
+void fsi_frontend_ring_bell(const struct fsif_frontend *fe)
 {
     /* A bell that fails is a backend that is gone; that is watched elsewhere. */
     if (fe->config_.transport)
@@ -312,112 +267,13 @@ static void ring_bell(const struct fsif_frontend *fe)
 void fsi_frontend_publish(const struct fsif_frontend *fe, const struct fsi_frontend_view *v)
 {
     if (fsi_producer_publish(&v->requests, &v->state->producer, v->ready))
-        ring_bell(fe);
+        fsi_frontend_ring_bell(fe);
 }
 
 void fsif_frontend_flush(struct fsif_frontend *fe)
 {
     if (fsi_load_relaxed(&fe->state_->owed) && fsi_cas(&fe->state_->owed, 1, 0))
-        ring_bell(fe);
-}
-
-static void put_on_ring(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                        uint32_t id, int later)
-{
-    struct fsi_frontend_id *e = &v->ids[id];
-    uint8_t slot[FSI_SLOT_MAX];
-    uint32_t index;
-
-    /* Once the index is reserved the slot goes out; the id cannot be reused before its answer. */
-    fsi_memcpy(slot, e->slot, sizeof(slot));
-    index = fsi_producer_reserve(&v->state->producer);
-    e->index = index;
-    fsi_store_release(&e->placed, 1);
-    fsi_producer_ready(&v->requests, v->ready, index, slot, v->dialect->slot_size);
-    if (!fsi_producer_publish(&v->requests, &v->state->producer, v->ready))
-        return;
-    if (later)
-        fsi_store_seq(&v->state->owed, 1);
-    else
-        ring_bell(fe);
-}
-
-/* What this session can carry. A backend of dialect 2 that knows no error numbers may be an old
- * one, and those end themselves over a read or write of nothing. */
-static int check_op(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                    const struct fsif_op *op)
-{
-    uint32_t tag = fe->config_.handle_tag;
-    uint32_t used;
-    int err = fsi_codec_check_op(v->dialect, op);
-
-    if (err)
-        return err;
-    used = tag ? fsi_codec_handles(v->dialect, op) : 0;
-    if ((used & 1 && op->handle / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag) ||
-        (used & 2 && op->handle2 / FSIF_HANDLE_TAG * FSIF_HANDLE_TAG != tag))
-        return -FSIF_ESTALE;
-    if (fsi_codec_moves_data(v->dialect, op->type)) {
-        if (op->length > fsif_frontend_max_io(fe))
-            return -FSIF_EINVAL;
-        if (!op->length && v->dialect->number == 2 && !(fe->config_.features & FSIF_FEATURE_ERRNO))
-            return -FSIF_EINVAL;
-    }
-    return 0;
-}
-
-/* Take back a call that nobody else has seen, or has claimed. */
-static int take_back(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
-                     struct fsif_call *call, uint32_t id, uint32_t word)
-{
-    fsi_memset(&call->result, 0, sizeof(call->result));
-    call->result.value = -FSIF_EPROTO;
-    report(fe, id, call, 0);
-    free_id(fe, v, id, word);
-    return -FSIF_EPROTO;
-}
-
-static int submit(struct fsif_frontend *fe, struct fsif_call *call, int later)
-{
-    struct fsi_frontend_view v;
-    uint32_t id;
-    uint32_t word;
-    int err;
-
-    fsi_frontend_look(fe, &v);
-    if (fsif_frontend_dead(fe))
-        return -FSIF_EPROTO;
-    err = check_op(fe, &v, &call->op);
-    if (err)
-        return err;
-    if (!fsi_freelist_get(&v.state->free, v.freewords, &id))
-        return -FSIF_EAGAIN;
-    word = fsi_load_relaxed(&v.ids[id].word) & ~7u;
-    fsi_store_relaxed(&v.ids[id].word, word | FSI_CALL_BUSY);
-    err = prepare(fe, &v, id, call);
-    if (err) {
-        free_id(fe, &v, id, word);
-        return err;
-    }
-    call->id_ = id;
-    call->ticket_ = word;
-    fe->calls_[id] = call;
-    report(fe, id, call, 1);
-    fsi_store_seq(&v.ids[id].word, word | FSI_CALL_INFLIGHT);
-    if (fsif_frontend_dead(fe) && claim(&v, id, word | FSI_CALL_INFLIGHT))
-        return take_back(fe, &v, call, id, word);
-    put_on_ring(fe, &v, id, later);
-    return 0;
-}
-
-int fsif_frontend_submit(struct fsif_frontend *fe, struct fsif_call *call)
-{
-    return submit(fe, call, 0);
-}
-
-int fsif_frontend_queue(struct fsif_frontend *fe, struct fsif_call *call)
-{
-    return submit(fe, call, 1);
+        fsi_frontend_ring_bell(fe);
 }
 
 int fsif_frontend_cancel(struct fsif_frontend *fe, struct fsif_call *call)
@@ -427,7 +283,7 @@ int fsif_frontend_cancel(struct fsif_frontend *fe, struct fsif_call *call)
     uint32_t word = call->ticket_ | FSI_CALL_INFLIGHT;
 
     fsi_frontend_look(fe, &v);
-    if (id >= v.state->nids || !claim(&v, id, word))
+    if (id >= v.state->nids || !fsi_frontend_claim(&v, id, word))
         return -FSIF_ENOENT;
     finish_early(fe, &v, id, word, -FSIF_ECANCELED);
     return 0;
@@ -454,7 +310,7 @@ int fsif_frontend_expire(struct fsif_frontend *fe, uint64_t now, uint64_t *next)
             continue;
         if (deadline > now || deadline == FSIF_NEVER) {
             earliest = deadline < earliest ? deadline : earliest;
-        } else if (claim(&v, id, word)) {
+        } else if (fsi_frontend_claim(&v, id, word)) {
             finish_early(fe, &v, id, word, -FSIF_ETIMEDOUT);
             count++;
         }
@@ -475,7 +331,7 @@ void fsif_frontend_shutdown(struct fsif_frontend *fe, enum fsif_poison reason)
     for (uint32_t id = 0; id < v.state->nids; id++) {
         uint32_t word = fsi_load_seq(&v.ids[id].word);
 
-        if (claim(&v, id, word))
+        if (fsi_frontend_claim(&v, id, word))
             finish_early(fe, &v, id, word, -FSIF_EIO);
     }
 }
@@ -502,14 +358,14 @@ static enum fsif_poison complete(struct fsif_frontend *fe, const struct fsi_fron
 
     fsi_memset(&call->result, 0, sizeof(call->result));
     bad = fsi_codec_decode_response(v->dialect, &call->op, fe->config_.features, slot,
-                                    pages_of(fe, v, id), &call->result);
+                                    fsi_frontend_pages_of(fe, v, id), &call->result);
     if (bad) {
         fsi_memset(&call->result, 0, sizeof(call->result));
         call->result.value = -FSIF_EIO;
     }
     call->result.value = tagged(fe, call);
     free_taken_id(fe, v, id, word);
-    report(fe, id, call, 0);
+    fsi_frontend_report(fe, id, call, 0);
     call->done(call);
     *ran = 1;
     return bad;
@@ -657,7 +513,7 @@ int fsif_frontend_poll(struct fsif_frontend *fe)
     }
     /* The backend may keep notices back for want of room. */
     if (notices != fsi_load_relaxed(&v.state->notices))
-        ring_bell(fe);
+        fsi_frontend_ring_bell(fe);
     fsi_store_seq(&v.state->polling, 0);
     return err < 0 ? err : count;
 }

@@ -105,6 +105,7 @@ int fsif_frontend_resume(struct fsif_frontend *fe, const struct fsif_frontend_co
         st->nslots != fsi_frontend_slots(c) || st->nids != fsi_frontend_ids(c) ||
         st->call_pages != fsi_frontend_call_pages(c))
         return -FSIF_EINVAL;
+    fsi_frontend_find(fe);
     fsi_frontend_look(fe, &v);
     err = recover_ring(fe, &v);
     if (err)

@@ -76,7 +76,14 @@ struct fsi_frontend_view {
     struct fsi_ring responses;
 };
 
-void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v);
+/** fsi_frontend_find - find this process's pointers, once the head of the state is there */
+void fsi_frontend_find(struct fsif_frontend *fe);
+
+/** fsi_frontend_look - the pointers that were found */
+static inline void fsi_frontend_look(const struct fsif_frontend *fe, struct fsi_frontend_view *v)
+{
+    __builtin_memcpy(v, fe->view_, sizeof(*v));
+}
 
 /** fsi_frontend_put_part - give the arena back what @e's request took of it */
 void fsi_frontend_put_part(const struct fsif_frontend *fe, struct fsi_frontend_id *e);
@@ -94,5 +101,21 @@ int fsi_frontend_bind(struct fsif_frontend *fe, const struct fsif_frontend_confi
 
 /** fsi_frontend_publish - publish what is ready and ring */
 void fsi_frontend_publish(const struct fsif_frontend *fe, const struct fsi_frontend_view *v);
+
+/** fsi_frontend_report - tell the hooks of the begin, or the end, of a call */
+void fsi_frontend_report(const struct fsif_frontend *fe, uint32_t id, const struct fsif_call *call,
+                         int begin);
+
+/** fsi_frontend_claim - move an id's word away from FSI_CALL_INFLIGHT. Return: 1 if it was @word */
+int fsi_frontend_claim(const struct fsi_frontend_view *v, uint32_t id, uint32_t word);
+
+void fsi_frontend_free_id(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                          uint32_t id, uint32_t word);
+
+/** fsi_frontend_pages_of - the shared memory that belongs to an id's request; NULL: it has none */
+uint8_t *fsi_frontend_pages_of(const struct fsif_frontend *fe, const struct fsi_frontend_view *v,
+                               uint32_t id);
+
+void fsi_frontend_ring_bell(const struct fsif_frontend *fe);
 
 #endif

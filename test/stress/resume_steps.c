@@ -20,6 +20,7 @@
 #include <fsif/backend.h>
 
 #include "backend_state.h"
+#include "frontend_state.h"
 
 #define IDS 4u
 #define CALL_PAGES 2u /* of dialect 2 */
@@ -243,6 +244,7 @@ static void check_backend(struct world *copy)
 
     memcpy(saved, call_table, sizeof(saved));
     fe.state_ = (struct fsi_frontend_state *)copy->front;
+    fsi_frontend_find(&fe);
     CHECK(fsif_backend_resume(&be, &bc, copy->back) >= 0);
     serve(&be);
     completed = 0;
@@ -282,6 +284,7 @@ static void check_frontend(struct world *copy)
     struct fsif_frontend fe;
 
     be.state_ = (struct fsi_backend_state *)copy->back;
+    fsi_backend_find(&be);
     CHECK(fsif_frontend_resume(&fe, &fc, copy->front, call_table) == 0);
     serve(&be);
     completed = 0;

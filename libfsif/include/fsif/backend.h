@@ -77,6 +77,7 @@ struct fsif_backend {
         struct fsif_store *store;
     } exports_[FSIF_BACKEND_EXPORTS_MAX];
     struct fsif_shared_u32 exports_token_;
+    void *view_[32];
 };
 
 /* What a request carries beside the operation; private to the engine. */

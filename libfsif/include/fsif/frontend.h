@@ -94,6 +94,7 @@ struct fsif_frontend {
     struct fsif_frontend_config config_;
     struct fsi_frontend_state *state_;
     struct fsif_call **calls_;
+    void *view_[24];
 };
 
 /**
