@@ -133,6 +133,10 @@ int fsi_posix_stat(struct fsif_store *st, uint64_t base, const char *path, uint3
 
     if (path[0] == '\0')
         return fsi_posix_attr(st, posix_fd(st, base), out);
-    err = fsi_posix_from(st, base, &from);
-    return err != 0 ? err : fsi_posix_look(st, &from, path, flags, out);
+    err = fsi_posix_start(st, base, &path, &from);
+    if (err != 0)
+        return err;
+    err = fsi_posix_look(st, &from, path, flags, out);
+    fsi_posix_stop(st, &from);
+    return err;
 }

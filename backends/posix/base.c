@@ -114,8 +114,7 @@ static int is_being_read(const struct fsif_store *st, uint64_t base)
 /* Returns 0, or why no path can start at @base. */
 int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from *out)
 {
-    out->fd = st->root;
-    out->depth = 0;
+    *out = (struct posix_from){.fd = st->root};
     if (base == FSIF_STORE_ROOT)
         return 0;
     out->depth = (uint32_t)(base >> POSIX_DEPTH_SHIFT);
@@ -129,14 +128,31 @@ int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from
     return fsi_posix_inside(st, out->fd, out->depth);
 }
 
-/* The same for two; one look is enough if they are one. */
-int fsi_posix_from_both(const struct fsif_store *st, uint64_t base, struct posix_from *out,
-                        uint64_t base2, struct posix_from *out2)
+/* The same for what starts there, and @path with it, which may become shorter. Every start that
+ * returned 0 has its stop. */
+int fsi_posix_start(struct fsif_store *st, uint64_t base, const char **path, struct posix_from *out)
 {
     int err = fsi_posix_from(st, base, out);
 
-    *out2 = *out;
-    return err != 0 || base2 == base ? err : fsi_posix_from(st, base2, out2);
+    if (err == 0 && st->exclusive && out->fd == st->root)
+        fsi_posix_shorten(st, path, out);
+    return err;
+}
+
+/* A start for a second path; one look is enough at a base that is the first's. */
+int fsi_posix_start_second(struct fsif_store *st, uint64_t base, const struct posix_from *first,
+                           uint64_t base2, const char **path2, struct posix_from *out)
+{
+    if (base2 == FSIF_STORE_ROOT || base2 != base)
+        return fsi_posix_start(st, base2, path2, out);
+    *out = (struct posix_from){.fd = first->fd, .depth = first->depth};
+    return 0;
+}
+
+void fsi_posix_stop(struct fsif_store *st, const struct posix_from *from)
+{
+    if (from->held != NULL)
+        fsi_posix_let_go(st, from->held);
 }
 
 /* --- links that climb ------------------------------------------------------------------------ */

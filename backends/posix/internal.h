@@ -66,6 +66,27 @@ struct posix_watches {
     _Alignas(8) char events[4096];
 };
 
+/* Directories that an exclusive export keeps open, see cache.c */
+#define POSIX_PARENTS 32u
+#define POSIX_PARENT_MAX 255u
+
+struct posix_parent {
+    int fd;
+    uint32_t users;
+    uint32_t stamp; /* when it was used last */
+    uint32_t len;
+    uint8_t used;
+    uint8_t dead; /* to be closed by its last user */
+    char path[POSIX_PARENT_MAX];
+};
+
+struct posix_cache {
+    pthread_mutex_t lock;
+    uint32_t clock;
+    uint32_t forgotten;
+    struct posix_parent parent[POSIX_PARENTS];
+};
+
 struct fsif_store {
     int root;
     int proc;       /* /proc/self/fd; -1: there is none */
@@ -86,12 +107,14 @@ struct fsif_store {
     uint32_t ndevices;
     struct posix_reader readers[POSIX_READERS];
     struct posix_watches watches;
+    struct posix_cache cache;
 };
 
 /* Where a path starts: a directory that is in the export. */
 struct posix_from {
     int fd;
     uint32_t depth;
+    struct posix_parent *held; /* fd is of the cache; NULL: it is not */
 };
 
 /* A path cut in two: an open directory and the last component, trailing slash included. */
@@ -138,13 +161,21 @@ int fsi_posix_reopen(const struct fsif_store *st, int fd, int access);
 
 /* base.c */
 int fsi_posix_from(const struct fsif_store *st, uint64_t base, struct posix_from *out);
-int fsi_posix_from_both(const struct fsif_store *st, uint64_t base, struct posix_from *out,
-                        uint64_t base2, struct posix_from *out2);
+int fsi_posix_start(struct fsif_store *st, uint64_t base, const char **path,
+                    struct posix_from *out);
+int fsi_posix_start_second(struct fsif_store *st, uint64_t base, const struct posix_from *first,
+                           uint64_t base2, const char **path2, struct posix_from *out);
+void fsi_posix_stop(struct fsif_store *st, const struct posix_from *from);
 int fsi_posix_inside(const struct fsif_store *st, int fd, uint32_t depth);
 int fsi_posix_is_root(const struct fsif_store *st, const struct stat *now);
 uint64_t fsi_posix_file(int fd, uint64_t kind, uint32_t depth);
 uint32_t fsi_posix_depth(const struct posix_from *from, const char *path);
 int fsi_posix_climb(const struct fsif_store *st, int from, const char *path, int flags);
+
+/* cache.c */
+void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_from *from);
+void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e);
+void fsi_posix_forget(struct fsif_store *st);
 
 /* attr.c */
 int fsi_posix_attr(struct fsif_store *st, int fd, struct fsif_attr *out);

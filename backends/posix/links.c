@@ -44,16 +44,15 @@ static int make(struct fsif_store *st, uint64_t base, const char *path,
                 const struct posix_node *node)
 {
     struct posix_from from;
-    int err = fsi_posix_from(st, base, &from);
+    int err = fsi_posix_start(st, base, &path, &from);
 
     if (err != 0)
         return err;
-    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
+    err = -FSIF_ESTALE;
+    for (int tries = 0; err == -FSIF_ESTALE && tries < POSIX_SWAPS; tries++)
         err = make_once(st, from.fd, path, node);
-        if (err != -FSIF_ESTALE)
-            return err;
-    }
-    return -FSIF_EAGAIN;
+    fsi_posix_stop(st, &from);
+    return err == -FSIF_ESTALE ? -FSIF_EAGAIN : err;
 }
 
 /* The host's type for FSIF_S_IF*. Returns 0; -FSIF_EINVAL */
@@ -141,17 +140,24 @@ static int link_named(const struct fsif_store *st, int from, const char *path,
     return err;
 }
 
-static int link_once(const struct fsif_store *st, uint64_t base, const struct posix_from *from,
-                     const char *path, const struct posix_place *to, uint32_t flags)
+/* What is linked: an open file, or a name. */
+struct linked {
+    int fd; /* -1: the name */
+    struct posix_from from;
+    const char *path;
+    int follow;
+};
+
+static int link_to(const struct fsif_store *st, const struct linked *what,
+                   const struct posix_place *to)
 {
-    size_t len = strlen(path);
     int fd, err;
 
-    if (len == 0)
-        return link_open(st, posix_fd(st, base), to);
-    if ((flags & FSIF_AT_FOLLOW) == 0 && path[len - 1] != '/')
-        return link_named(st, from->fd, path, to);
-    fd = fsi_posix_resolve(st, from->fd, path, O_PATH);
+    if (what->fd >= 0)
+        return link_open(st, what->fd, to);
+    if (!what->follow && what->path[strlen(what->path) - 1] != '/')
+        return link_named(st, what->from.fd, what->path, to);
+    fd = fsi_posix_resolve(st, what->from.fd, what->path, O_PATH);
     if (fd < 0)
         return fd;
     err = link_open(st, fd, to);
@@ -159,56 +165,90 @@ static int link_once(const struct fsif_store *st, uint64_t base, const struct po
     return err;
 }
 
+/* Returns 0, an error, or -FSIF_ESTALE: a directory on the way is gone, look again. */
+static int link_once(const struct fsif_store *st, const struct linked *what, int from2,
+                     const char *path2)
+{
+    struct posix_place to;
+    int err = fsi_posix_place(st, from2, path2, &to);
+
+    if (err != 0)
+        return err;
+    err = link_to(st, what, &to);
+    if (fsi_posix_gone(&to, err))
+        err = -FSIF_ESTALE;
+    fsi_posix_unplace(&to);
+    return err;
+}
+
 int fsi_posix_link(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
                    const char *path2, uint32_t flags)
 {
-    struct posix_from from, from2;
-    struct posix_place to;
+    struct linked what = {.fd = -1, .path = path, .follow = (flags & FSIF_AT_FOLLOW) != 0};
+    struct posix_from from2;
     int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
-    /* The open file itself starts no path. */
-    err = fsi_posix_from_both(st, path[0] != '\0' ? base : base2, &from, base2, &from2);
-    for (int tries = 0; err == 0 && tries < POSIX_SWAPS; tries++) {
-        err = fsi_posix_place(st, from2.fd, path2, &to);
+    if (path[0] == '\0') {
+        what.fd = posix_fd(st, base);
+        err = fsi_posix_start(st, base2, &path2, &from2);
+    } else {
+        err = fsi_posix_start(st, base, &what.path, &what.from);
         if (err != 0)
             return err;
-        err = link_once(st, base, &from, path, &to, flags);
-        if (fsi_posix_gone(&to, err))
-            err = -FSIF_ESTALE;
-        fsi_posix_unplace(&to);
-        if (err != -FSIF_ESTALE)
-            return err;
-        err = tries + 1 < POSIX_SWAPS ? 0 : -FSIF_EAGAIN;
+        err = fsi_posix_start_second(st, base, &what.from, base2, &path2, &from2);
     }
+    if (err == 0) {
+        err = -FSIF_ESTALE;
+        for (int tries = 0; err == -FSIF_ESTALE && tries < POSIX_SWAPS; tries++)
+            err = link_once(st, &what, from2.fd, path2);
+        err = err == -FSIF_ESTALE ? -FSIF_EAGAIN : err;
+        fsi_posix_stop(st, &from2);
+    }
+    fsi_posix_stop(st, &what.from);
     return err;
+}
+
+/* Of a descriptor of anything else the kernel says that there is no such name. */
+static int64_t read_open(int fd, void *buf, uint32_t len)
+{
+    ssize_t n = readlinkat(fd, "", buf, len);
+
+    return n >= 0 ? n : errno == ENOENT ? -FSIF_EINVAL : posix_fail();
+}
+
+static int64_t read_named(const struct fsif_store *st, int from, const char *path, void *buf,
+                          uint32_t len)
+{
+    int64_t n;
+    int fd;
+
+    if (strchr(path, '/') == NULL) {
+        n = readlinkat(from, path, buf, len);
+        return n < 0 ? posix_fail() : n;
+    }
+    fd = fsi_posix_resolve(st, from, path, O_PATH | O_NOFOLLOW);
+    if (fd < 0)
+        return fd;
+    n = read_open(fd, buf, len);
+    close(fd);
+    return n;
 }
 
 int64_t fsi_posix_readlink(struct fsif_store *st, uint64_t base, const char *path, void *buf,
                            uint32_t len)
 {
     struct posix_from from;
-    int fd = posix_fd(st, base);
-    ssize_t n;
+    int64_t n;
     int err;
 
-    if (path[0] != '\0') {
-        err = fsi_posix_from(st, base, &from);
-        if (err != 0)
-            return err;
-        if (strchr(path, '/') == NULL) {
-            n = readlinkat(from.fd, path, buf, len);
-            return n < 0 ? posix_fail() : n;
-        }
-        fd = fsi_posix_resolve(st, from.fd, path, O_PATH | O_NOFOLLOW);
-        if (fd < 0)
-            return fd;
-    }
-    n = readlinkat(fd, "", buf, len);
-    /* Of a descriptor of anything else the kernel says that there is no such name. */
-    err = n < 0 ? (errno == ENOENT ? -FSIF_EINVAL : posix_fail()) : 0;
-    if (path[0] != '\0')
-        close(fd);
-    return err != 0 ? err : n;
+    if (path[0] == '\0')
+        return read_open(posix_fd(st, base), buf, len);
+    err = fsi_posix_start(st, base, &path, &from);
+    if (err != 0)
+        return err;
+    n = read_named(st, from.fd, path, buf, len);
+    fsi_posix_stop(st, &from);
+    return n;
 }

@@ -218,15 +218,14 @@ int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint
 
     if (st->read_only)
         return -FSIF_EROFS;
-    err = fsi_posix_from(st, base, &from);
+    err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;
-    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
+    err = -FSIF_ESTALE;
+    for (int tries = 0; err == -FSIF_ESTALE && tries < POSIX_SWAPS; tries++)
         err = mkdir_once(st, from.fd, path, mode & MKDIR_MODE);
-        if (err != -FSIF_ESTALE)
-            return err;
-    }
-    return -FSIF_EAGAIN;
+    fsi_posix_stop(st, &from);
+    return err == -FSIF_ESTALE ? -FSIF_EAGAIN : err;
 }
 
 /* --- links, FIFOs, sockets and devices ------------------------------------------------------- */

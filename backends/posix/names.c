@@ -10,53 +10,69 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* A name's place, for a change. */
-static int place_for_change(const struct fsif_store *st, uint64_t base, const char *path,
-                            struct posix_place *out)
+/* Returns 0; 1 it was a directory; or a negative FSIF_E* */
+static int remove_at(const struct posix_place *at, uint32_t flags)
 {
-    struct posix_from from;
-    int err;
+    const int directory = flags == FSIF_REMOVE_DIR;
 
-    if (st->read_only)
-        return -FSIF_EROFS;
-    err = fsi_posix_from(st, base, &from);
-    return err != 0 ? err : fsi_posix_place(st, from.fd, path, out);
+    if (unlinkat(at->dir, at->last, directory ? AT_REMOVEDIR : 0) == 0)
+        return directory;
+    if (errno != EISDIR || flags == FSIF_REMOVE_FILE)
+        return posix_fail();
+    return unlinkat(at->dir, at->last, AT_REMOVEDIR) != 0 ? posix_fail() : 1;
 }
 
 /* Neither or both flags: as remove(3), unlink, and rmdir if that says that it is a directory. */
 int fsi_posix_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
-    const int directory = flags == FSIF_REMOVE_DIR ? AT_REMOVEDIR : 0;
+    struct posix_from from;
     struct posix_place at;
     int err;
 
+    if (st->read_only)
+        return -FSIF_EROFS;
     if ((flags & ~(FSIF_REMOVE_FILE | FSIF_REMOVE_DIR)) != 0)
         return -FSIF_EINVAL;
-    err = place_for_change(st, base, path, &at);
+    err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;
-    if (unlinkat(at.dir, at.last, directory) != 0) {
-        err = posix_fail();
-        if (err == -FSIF_EISDIR && flags != FSIF_REMOVE_FILE)
-            err = unlinkat(at.dir, at.last, AT_REMOVEDIR) != 0 ? posix_fail() : 0;
+    err = fsi_posix_place(st, from.fd, path, &at);
+    if (err == 0) {
+        err = remove_at(&at, flags);
+        fsi_posix_unplace(&at);
     }
-    fsi_posix_unplace(&at);
-    return err == -FSIF_EEXIST ? -FSIF_ENOTEMPTY : err;
+    if (err == 1)
+        fsi_posix_forget(st);
+    fsi_posix_stop(st, &from);
+    return err == -FSIF_EEXIST ? -FSIF_ENOTEMPTY : err < 0 ? err : 0;
+}
+
+/* After a rename to @target: a directory may have got another path. */
+static void forget_moved(struct fsif_store *st, const struct posix_place *target, unsigned int how)
+{
+    struct stat now;
+
+    if (st->exclusive && (how == RENAME_EXCHANGE ||
+                          fstatat(target->dir, target->last, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+                          S_ISDIR(now.st_mode)))
+        fsi_posix_forget(st);
 }
 
 /* Returns 0, an error, or -FSIF_ESTALE: a directory on the way is gone, look again. */
-static int rename_once(const struct fsif_store *st, const struct posix_from *from, const char *path,
-                       const struct posix_from *from2, const char *path2, unsigned int how)
+static int rename_once(struct fsif_store *st, int from, const char *path, int from2,
+                       const char *path2, unsigned int how)
 {
     struct posix_place source, target;
-    int err = fsi_posix_place(st, from->fd, path, &source);
+    int err = fsi_posix_place(st, from, path, &source);
 
     if (err != 0)
         return err;
-    err = fsi_posix_place(st, from2->fd, path2, &target);
+    err = fsi_posix_place(st, from2, path2, &target);
     if (err == 0) {
         if (renameat2(source.dir, source.last, target.dir, target.last, how) != 0)
             err = posix_fail();
+        else
+            forget_moved(st, &target, how);
         if (fsi_posix_gone(&source, err) || fsi_posix_gone(&target, err))
             err = -FSIF_ESTALE;
         fsi_posix_unplace(&target);
@@ -78,37 +94,27 @@ int fsi_posix_rename(struct fsif_store *st, uint64_t base, const char *path, uin
         return -FSIF_EINVAL;
     how |= (flags & FSIF_RENAME_NOREPLACE) != 0 ? RENAME_NOREPLACE : 0;
     how |= (flags & FSIF_RENAME_EXCHANGE) != 0 ? RENAME_EXCHANGE : 0;
-    err = fsi_posix_from_both(st, base, &from, base2, &from2);
+    err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;
-    for (int tries = 0; tries < POSIX_SWAPS; tries++) {
-        err = rename_once(st, &from, path, &from2, path2, how);
-        if (err != -FSIF_ESTALE)
-            return err;
+    err = fsi_posix_start_second(st, base, &from, base2, &path2, &from2);
+    if (err == 0) {
+        err = -FSIF_ESTALE;
+        for (int tries = 0; err == -FSIF_ESTALE && tries < POSIX_SWAPS; tries++)
+            err = rename_once(st, from.fd, path, from2.fd, path2, how);
+        err = err == -FSIF_ESTALE ? -FSIF_EAGAIN : err;
+        fsi_posix_stop(st, &from2);
     }
-    return -FSIF_EAGAIN;
+    fsi_posix_stop(st, &from);
+    return err;
 }
 
-int fsi_posix_statvfs(struct fsif_store *st, uint64_t base, const char *path,
-                      struct fsif_statvfs *out)
+static int statvfs_of(int fd, struct fsif_statvfs *out)
 {
-    struct posix_from from;
     struct statvfs fs;
-    int fd = posix_fd(st, base);
-    int err = 0;
 
-    if (path[0] != '\0') {
-        err = fsi_posix_from(st, base, &from);
-        fd = err == 0 ? fsi_posix_resolve(st, from.fd, path, O_PATH) : err;
-        if (fd < 0)
-            return fd;
-    }
     if (fstatvfs(fd, &fs) != 0)
-        err = posix_fail();
-    if (path[0] != '\0')
-        close(fd);
-    if (err != 0)
-        return err;
+        return posix_fail();
     *out = (struct fsif_statvfs){
         .blocks = fs.f_blocks,
         .bfree = fs.f_bfree,
@@ -119,4 +125,24 @@ int fsi_posix_statvfs(struct fsif_store *st, uint64_t base, const char *path,
         .namemax = fs.f_namemax < FSIF_NAME_MAX ? (uint32_t)fs.f_namemax : FSIF_NAME_MAX,
     };
     return 0;
+}
+
+int fsi_posix_statvfs(struct fsif_store *st, uint64_t base, const char *path,
+                      struct fsif_statvfs *out)
+{
+    struct posix_from from;
+    int fd, err;
+
+    if (path[0] == '\0')
+        return statvfs_of(posix_fd(st, base), out);
+    err = fsi_posix_start(st, base, &path, &from);
+    if (err != 0)
+        return err;
+    fd = fsi_posix_resolve(st, from.fd, path, O_PATH);
+    fsi_posix_stop(st, &from);
+    if (fd < 0)
+        return fd;
+    err = statvfs_of(fd, out);
+    close(fd);
+    return err;
 }

@@ -302,8 +302,10 @@ int fsi_posix_open(struct fsif_store *st, uint64_t base, const char *path, uint3
         if (st->read_only && ((flags & FSIF_O_ACCMODE) != FSIF_O_RDONLY || (flags & change) != 0))
             return -FSIF_EROFS;
     }
-    err = fsi_posix_from(st, base, &from);
+    err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;
-    return open_any(st, &from, path, &want, file, attr);
+    err = open_any(st, &from, path, &want, file, attr);
+    fsi_posix_stop(st, &from);
+    return err;
 }

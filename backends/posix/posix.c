@@ -74,7 +74,8 @@ static int open_proc(void)
 static int make_locks(struct fsif_store *st)
 {
     if (pthread_mutex_init(&st->lock, NULL) != 0 ||
-        pthread_mutex_init(&st->watches.lock, NULL) != 0)
+        pthread_mutex_init(&st->watches.lock, NULL) != 0 ||
+        pthread_mutex_init(&st->cache.lock, NULL) != 0)
         return -FSIF_ENOMEM;
     for (uint32_t i = 0; i < POSIX_READERS; i++)
         if (pthread_mutex_init(&st->readers[i].lock, NULL) != 0)
@@ -125,6 +126,8 @@ static void destroy(struct fsif_store *st)
     for (uint32_t i = 0; i < POSIX_READERS; i++)
         pthread_mutex_destroy(&st->readers[i].lock);
     fsi_posix_watch_end(st);
+    fsi_posix_forget(st);
+    pthread_mutex_destroy(&st->cache.lock);
     pthread_mutex_destroy(&st->watches.lock);
     if (st->proc >= 0)
         close(st->proc);

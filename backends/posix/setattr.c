@@ -133,6 +133,7 @@ static int apply(struct fsif_store *st, uint64_t file, const struct fsif_setattr
 {
     const uint32_t times =
         FSIF_SET_ATIME | FSIF_SET_MTIME | FSIF_SET_ATIME_NOW | FSIF_SET_MTIME_NOW;
+    const uint32_t passing = FSIF_SET_MODE | FSIF_SET_UID | FSIF_SET_GID;
     int fd = posix_fd(st, file);
     int err = 0;
 
@@ -149,6 +150,8 @@ static int apply(struct fsif_store *st, uint64_t file, const struct fsif_setattr
     }
     if (err == 0 && (set->mask & times) != 0)
         err = set_times(fd, set);
+    if ((set->mask & passing) != 0 && (file & (POSIX_FILE_DIR | POSIX_FILE_PATH)) != 0)
+        fsi_posix_forget(st);
     return err;
 }
 
@@ -185,9 +188,11 @@ int fsi_posix_setattr(struct fsif_store *st, uint64_t base, const char *path, ui
         return err;
     if (path[0] == '\0')
         return apply(st, base, set);
-    err = fsi_posix_from(st, base, &from);
-    if (err == 0)
-        err = open_to_set(st, &from, path, flags, set->mask, &file);
+    err = fsi_posix_start(st, base, &path, &from);
+    if (err != 0)
+        return err;
+    err = open_to_set(st, &from, path, flags, set->mask, &file);
+    fsi_posix_stop(st, &from);
     if (err != 0)
         return err;
     err = apply(st, file, set);

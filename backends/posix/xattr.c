@@ -45,28 +45,37 @@ static int why_not(struct fsif_store *st, const struct posix_from *from, const c
     return type == FSIF_S_IFREG || type == FSIF_S_IFDIR ? err : NO_ATTRIBUTES;
 }
 
-static int open_named(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-                      struct target *out)
+static int open_from(struct fsif_store *st, const struct posix_from *from, const char *path,
+                     uint32_t flags, struct target *out)
 {
-    struct posix_want want = {.access = O_RDONLY};
-    struct posix_from from;
+    const int nofollow = (flags & FSIF_AT_NOFOLLOW) != 0;
+    struct posix_want want = {.access = O_RDONLY, .flags = nofollow ? FSIF_O_NOFOLLOW : 0};
     uint64_t file;
-    int err = fsi_posix_from(st, base, &from);
+    int err = fsi_posix_open_existing(st, from, path, &want, &file, NULL);
 
-    if (err != 0)
-        return err;
-    want.flags = (flags & FSIF_AT_NOFOLLOW) != 0 ? FSIF_O_NOFOLLOW : 0;
-    err = fsi_posix_open_existing(st, &from, path, &want, &file, NULL);
     if (err == -FSIF_EACCES) {
         /* Perhaps it may be written all the same. */
         want.access = O_WRONLY;
-        err = fsi_posix_open_existing(st, &from, path, &want, &file, NULL);
+        err = fsi_posix_open_existing(st, from, path, &want, &file, NULL);
         err = err == -FSIF_EISDIR ? -FSIF_EACCES : err;
     }
     if (err == -FSIF_EACCES || err == -FSIF_ELOOP)
-        return why_not(st, &from, path, flags, err);
+        return why_not(st, from, path, flags, err);
     out->opened = 1;
     out->fd = err == 0 ? posix_fd(st, file) : -1;
+    return err;
+}
+
+static int open_named(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
+                      struct target *out)
+{
+    struct posix_from from;
+    int err = fsi_posix_start(st, base, &path, &from);
+
+    if (err != 0)
+        return err;
+    err = open_from(st, &from, path, flags, out);
+    fsi_posix_stop(st, &from);
     return err;
 }
 

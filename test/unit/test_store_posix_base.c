@@ -285,6 +285,109 @@ START_TEST(exclusive)
 }
 END_TEST
 
+/* What an exclusive store keeps of directories never outlives their names. */
+START_TEST(exclusive_keeps_up)
+{
+    struct fsif_store *plain = store;
+    struct fsif_setattr mode = {.mask = FSIF_SET_MODE, .mode = 0700};
+    char path[64];
+
+    make_tree();
+    store = make_with((struct fsif_store_config){.exclusive = 1});
+    ck_assert_str_eq(text_of("a/b/f"), "file");
+    ck_assert_int_eq(OPS->rename(store, ROOT, "a/b", ROOT, "b", 0), 0);
+    ck_assert_int_eq(try_open("a/b/f"), -FSIF_ENOENT);
+    ck_assert_str_eq(text_of("b/f"), "file");
+    ck_assert_int_eq(OPS->mkdir(store, ROOT, "a/b", 0755), 0);
+    ck_assert_int_eq(try_create("a/b/f", 0644), 0);
+    ck_assert_str_eq(text_of("a/b/f"), "");
+    ck_assert_int_eq(OPS->rename(store, ROOT, "a/b", ROOT, "b", FSIF_RENAME_EXCHANGE), 0);
+    ck_assert_str_eq(text_of("a/b/f"), "file");
+    ck_assert_str_eq(text_of("b/f"), "");
+    ck_assert_int_eq(OPS->rename(store, ROOT, "a", ROOT, "above", 0), 0);
+    ck_assert_int_eq(try_open("a/b/f"), -FSIF_ENOENT);
+    ck_assert_str_eq(text_of("above/b/f"), "file");
+    ck_assert_int_eq(OPS->setattr(store, ROOT, "above/b", 0, &mode), 0);
+    /* Removed and made anew. */
+    ck_assert_int_eq(OPS->remove(store, ROOT, "above/b/c", FSIF_REMOVE_DIR), 0);
+    ck_assert_int_eq(OPS->mkdir(store, ROOT, "above/b/c", 0755), 0);
+    ck_assert_int_eq(try_create("above/b/c/x", 0644), 0);
+    ck_assert_int_eq(OPS->remove(store, ROOT, "above/b/c/x", 0), 0);
+    ck_assert_int_eq(OPS->remove(store, ROOT, "above/b/c", 0), 0);
+    ck_assert_int_eq(OPS->mkdir(store, ROOT, "above/b/c", 0755), 0);
+    ck_assert_int_eq(try_create("above/b/c/x", 0644), 0);
+    /* Through a link, which may change. */
+    ck_assert_int_eq(OPS->symlink(store, "above/b", ROOT, "link"), 0);
+    ck_assert_str_eq(text_of("link/f"), "file");
+    ck_assert_int_eq(OPS->remove(store, ROOT, "link", 0), 0);
+    ck_assert_int_eq(OPS->symlink(store, "b", ROOT, "link"), 0);
+    ck_assert_str_eq(text_of("link/f"), "");
+    /* More of them than are kept. */
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            snprintf(path, sizeof(path), "above/d%d", i);
+            ck_assert_int_eq(OPS->mkdir(store, ROOT, path, 0755), round == 0 ? 0 : -FSIF_EEXIST);
+            snprintf(path, sizeof(path), "above/d%d/f", i);
+            ck_assert_int_eq(try_create(path, 0644), 0);
+            ck_assert(exists(export_fd, path));
+        }
+    }
+    ck_assert_int_eq(try_open("above/none/x"), -FSIF_ENOENT);
+    ck_assert_int_eq(try_open("above/b/f/x"), -FSIF_ENOTDIR);
+    ck_assert_int_eq(try_open("above/b/f/"), -FSIF_ENOTDIR);
+    OPS->destroy(store);
+    store = plain;
+}
+END_TEST
+
+static void *use_directories(void *arg)
+{
+    atomic_int *stop = arg;
+    struct fsif_attr attr;
+    int r = 0;
+
+    while (atomic_load(stop) == 0) {
+        r = OPS->stat(store, ROOT, "a/b/f", 0, &attr);
+        if (r != 0 && r != -FSIF_ENOENT)
+            break;
+        r = OPS->stat(store, ROOT, "a/b2/f", 0, &attr);
+        if (r != 0 && r != -FSIF_ENOENT)
+            break;
+        r = 0;
+    }
+    return (void *)(intptr_t)r;
+}
+
+/* Names are up to date for whoever changed them, whatever other threads keep meanwhile. */
+START_TEST(exclusive_threads)
+{
+    struct fsif_store *plain = store;
+    pthread_t thread[2];
+    atomic_int stop = 0;
+    void *r;
+
+    make_tree();
+    store = make_with((struct fsif_store_config){.exclusive = 1});
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, use_directories, &stop), 0);
+    for (int i = 0; i < 3000; i++) {
+        ck_assert_int_eq(OPS->rename(store, ROOT, "a/b", ROOT, "a/b2", 0), 0);
+        ck_assert_int_eq(try_open("a/b/f"), -FSIF_ENOENT);
+        ck_assert_int_eq(try_open("a/b2/f"), 0);
+        ck_assert_int_eq(OPS->rename(store, ROOT, "a/b2", ROOT, "a/b", 0), 0);
+        ck_assert_int_eq(try_open("a/b2/f"), -FSIF_ENOENT);
+        ck_assert_int_eq(try_open("a/b/f"), 0);
+    }
+    atomic_store(&stop, 1);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], &r);
+        ck_assert_ptr_null(r);
+    }
+    OPS->destroy(store);
+    store = plain;
+}
+END_TEST
+
 struct moving {
     int dirs[2];
     const char *names[2];
@@ -391,6 +494,8 @@ void add_bases(TCase *c)
     tcase_add_test(c, b22_moved_out);
     tcase_add_test(c, moved_inside);
     tcase_add_test(c, exclusive);
+    tcase_add_test(c, exclusive_keeps_up);
+    tcase_add_test(c, exclusive_threads);
     tcase_add_test(c, b22_race_from_a_directory);
     tcase_add_test(c, b19_race_from_a_directory);
 }
