@@ -76,6 +76,7 @@ struct listing {
     const struct job *job;
     uint8_t *at;
     uint32_t used;
+    int error; /* of the store's making */
 };
 
 static int is_dots(const struct fsif_store_entry *e)
@@ -91,8 +92,12 @@ static int add_entry(void *arg, const struct fsif_store_entry *e)
 
     if (is_dots(e))
         return 1;
-    if (e->name_len == 0 || e->name_len > FSIF_NAME_MAX ||
-        fsi_entry3_size(e->name_len, j->op->flags) > j->op->length - l->used)
+    /* What the frontend would take for an attack. */
+    if (e->name_len == 0 || e->name_len > FSIF_NAME_MAX || e->cookie == 0) {
+        l->error = -FSIF_EIO;
+        return 0;
+    }
+    if (fsi_entry3_size(e->name_len, j->op->flags) > j->op->length - l->used)
         return 0;
     fsi_memset(&out, 0, sizeof(out));
     out.name = e->name;
@@ -114,10 +119,11 @@ static int add_entry(void *arg, const struct fsif_store_entry *e)
 
 static int64_t read_directory(const struct job *j)
 {
-    struct listing l = {j, in_arena(j, j->op->ranges[0].at), 0};
+    struct listing l = {j, in_arena(j, j->op->ranges[0].at), 0, 0};
     int err = j->ops->readdir(j->store, j->base, j->op->cookie, add_entry, &l);
 
     j->result->used = l.used;
+    err = l.error ? l.error : err;
     return err < 0 && !l.used ? err : (int64_t)l.used;
 }
 
