@@ -114,6 +114,8 @@ static int attach(struct fsi_session *s, const char *name)
     if (rc)
         return rc;
     if (opening.status) {
+        if (fd >= 0)
+            close(fd);
         a->refused++;
         return opening.status;
     }
