@@ -10,7 +10,7 @@ check libuv1-dev libinih-dev libsystemd-dev libxxhash-dev libjansson-dev libxen-
 clang libclang-rt-14-dev llvm-14 clang-format clang-tidy
 g++ libc6-dev-i386 lib32gcc-12-dev
 gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu
-gcovr valgrind spin mandoc shellcheck util-linux procps
+gcovr valgrind spin mandoc shellcheck util-linux procps strace
 "
 
 # shellcheck source=test/support/packages.sh

@@ -6,10 +6,11 @@
  *
  * opens SESSIONS sessions, makes a file in each, submits CALLS writes to each at once and prints
  * "submitted". When every call has completed it prints "answered N of M" and "threads ..." and
- * exits with 0 if all of them wrote what they should.
+ * exits with 0 if all of them wrote what they should. FSIF_DIALECT=1 has it speak that dialect.
  */
 #include <fsif/client.h>
 #include <fsif/host.h>
+#include <fsif/negotiate.h>
 #include <fsif/shm.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,12 +88,16 @@ int main(int argc, char **argv)
 {
     static struct session sessions[MAX_SESSIONS];
     struct fsif_client_options options;
+    const char *dialect;
     unsigned nsessions;
     unsigned calls;
 
     fsif_client_options_init(&options);
     if (argc != 5)
         return 2;
+    dialect = getenv("FSIF_DIALECT");
+    if (dialect && atoi(dialect) == 1)
+        options.dialects = FSIF_DIALECT_BIT(1);
     nsessions = (unsigned)atoi(argv[3]);
     calls = (unsigned)atoi(argv[4]);
     if (nsessions > MAX_SESSIONS || calls > MAX_CALLS)

@@ -38,7 +38,7 @@ def killed_supervisor(folder):
         workers = daemon.workers()
         assert len(workers) == 3
         handle = third.create("x")
-        third.put(4, 0, (handle).to_bytes(4, "little") + b"\1\0\0\0" + b"\1".ljust(8, b"\0"))
+        third.put_write(0, handle, b"x")
         third.publish()
         daemon.process.kill()
         for front in (first, second, third):

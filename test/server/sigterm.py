@@ -125,11 +125,10 @@ def slow_does_not_delay(folder):
         front = Front(daemon.socket)
         assert front.session("s")["status"] == "0"
         handle = front.create("x")
-        operands = handle.to_bytes(4, "little") + (2).to_bytes(4, "little") + bytes([1] + [0] * 15)
-        front.put(4, 1, operands)
+        front.put_write(1, handle, b"x")
         front.publish()
         for _ in range(10):
-            front.put(5, 0, handle.to_bytes(4, "little") + (1).to_bytes(4, "little"))
+            front.put_stat(0, handle)
             front.publish()
             assert front.wait(1) == [(0, 0)]
 

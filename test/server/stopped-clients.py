@@ -2,15 +2,9 @@
 """A client that is stopped or killed at any step of its life harms nobody else."""
 import os
 import signal
-import struct
 import sys
 import traceback
-from testlib import (CREATE, LIST, OPEN, READ, WRITE, Daemon, Front, alive, main, wait_until,
-                     works)
-
-
-def operands(handle, number, length):
-    return struct.pack("<IIQQ", handle, number + 1, length, 0)
+from testlib import Daemon, Front, alive, main, wait_until, works
 
 
 def life(path, step):
@@ -30,14 +24,14 @@ def life(path, step):
     reached("has-exports")
     front.offer_session("s")
     reached("offered-session")
-    front.receive()
+    front.started(front.receive())
     reached("has-session")
     handle = front.create("x%d" % os.getpid())
     reached("created")
     for i in range(32):
-        front.put(READ, i, operands(handle, i, 4096))
+        front.put_read(i, handle, 4096)
     reached("filled-slots")
-    struct.pack_into("<I", front.mem, 0, front.prod)
+    front.publish_silently()
     reached("published-no-bell")
     front.ring()
     reached("rang")
@@ -45,10 +39,10 @@ def life(path, step):
     reached("first-answer")
     front.wait(32 - len(first))
     reached("all-answers")
-    front.put(WRITE, 0, operands(handle, 0, 4096), b"x" * 4096)
-    front.put(LIST, 1, struct.pack("<II", 0, 2), b"/\0")
-    front.put(OPEN, 2, struct.pack("<I", 3), b"x\0")
-    front.put(CREATE, 3, struct.pack("<bxxxiI", 1, 0o755, 4), b"dir\0")
+    front.put_write(0, handle, b"x" * 4096)
+    front.put_list(1)
+    front.put_open(2, "x")
+    front.put_directory(3, "dir%d" % os.getpid())
     front.publish()
     reached("mixed-in-flight")
     front.wait(4)

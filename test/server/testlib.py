@@ -15,10 +15,13 @@ import sys
 import tempfile
 import time
 
+import front3
+
 BUILD = os.environ.get("FSIF_BUILD", ".")
 PROGRAM = os.environ.get("FSIF_BACKEND", BUILD + "/backends/server/fsif-backend")
 DRIVE = os.environ.get("FSIF_DRIVE", BUILD + "/test/server/server-drive")
 PLUGINS = os.environ.get("FSIF_TEST_PLUGINS", BUILD + "/test/plugins")
+DIALECT = int(os.environ.get("FSIF_DIALECT", "1"))
 DEADLINE = 30
 
 ENOENT, EAGAIN, EPROTO = 2, 11, 71
@@ -136,31 +139,10 @@ def decode(packet):
     return dict(line.split("=", 1) for line in packet.decode().splitlines())
 
 
-class Front:
-    """A frontend of dialect 1 over shm, one step at a time."""
+class Steps1:
+    """Dialect 1."""
 
-    def __init__(self, path, timeout=DEADLINE):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.settimeout(timeout)
-        self.connect(path, time.monotonic() + timeout)
-        self.memfd = self.mem = None
-        self.bells = []
-        self.prod = self.cons = 0
-
-    def connect(self, path, end):
-        while True:
-            try:
-                return self.sock.connect(path)
-            except BlockingIOError:  # the backlog is full at the moment
-                assert time.monotonic() < end
-                time.sleep(0.001)
-
-    def close(self):
-        for fd in self.bells + ([self.memfd] if self.memfd is not None else []):
-            os.close(fd)
-        self.bells = []
-        self.memfd = None
-        self.sock.close()
+    prod = cons = 0
 
     def share(self, pages=65):
         self.pages = pages
@@ -171,45 +153,15 @@ class Front:
         struct.pack_into("<II", self.mem, 4, 1, 0)
         struct.pack_into("<I", self.mem, 12, 1)
 
-    def send(self, packet, fds=()):
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.sock.sendmsg([packet], rights)
+    def session_keys(self, export):
+        return dict(fsif=1, request="session", export=export, dialects=1, features="errno",
+                    pages=self.pages, ring_pages=1, ring_ref=0)
 
-    def receive(self):
-        """The next answer, or None if the other side hung up."""
-        try:
-            packet, fds, _, _ = socket.recv_fds(self.sock, 8192, 4)
-        except ConnectionError:
-            return None
-        self.bells += fds
-        return decode(packet) if packet else None
+    def started(self, answer):
+        pass
 
-    def offer_exports(self, after=""):
-        resume = {"export": after} if after else {}
-        self.send(encode(fsif=1, request="exports", **resume))
-
-    def offer_session(self, export):
-        self.send(encode(fsif=1, request="session", export=export, dialects=1, features="errno",
-                         pages=self.pages, ring_pages=1, ring_ref=0), [self.memfd])
-
-    def exports(self):
-        """Everything that the daemon offers, page by page."""
-        names = []
-        while True:
-            self.offer_exports(names[-1].split()[0] if names else "")
-            answer = self.receive()
-            assert answer and answer["status"] == "0", answer
-            page = [v for k, v in answer.items() if k.startswith("export-")]
-            names += page
-            if answer["more"] == "0":
-                return names
-
-    def session(self, export, pages=65):
-        """Start a session; returns the answer."""
-        if self.memfd is None:
-            self.share(pages)
-        self.offer_session(export)
-        return self.receive()
+    def drop_memory(self):
+        pass
 
     # --- the ring
 
@@ -221,8 +173,33 @@ class Front:
         self.mem[slot:slot + 32] = (struct.pack("<BxHxxxx", kind, number) + operands).ljust(32, b"\0")
         self.prod += 1
 
-    def publish(self):
+    def data_operands(self, number, handle, length):
+        return struct.pack("<IIQQ", handle, number + 1, length, 0)
+
+    def put_read(self, number, handle, length):
+        self.put(READ, number, self.data_operands(number, handle, length))
+
+    def put_write(self, number, handle, data):
+        self.put(WRITE, number, self.data_operands(number, handle, len(data)), data)
+
+    def put_stat(self, number, handle):
+        self.put(STAT, number, struct.pack("<II", handle, number + 1))
+
+    def put_list(self, number):
+        self.put(LIST, number, struct.pack("<II", 0, number + 1), b"/\0")
+
+    def put_open(self, number, name):
+        self.put(OPEN, number, struct.pack("<I", number + 1), name.encode() + b"\0")
+
+    def put_directory(self, number, name):
+        self.put(CREATE, number, struct.pack("<bxxxiI", 1, 0o755, number + 1),
+                 name.encode() + b"\0")
+
+    def publish_silently(self):
         struct.pack_into("<I", self.mem, 0, self.prod)
+
+    def publish(self):
+        self.publish_silently()
         self.ring()
 
     def ring(self):
@@ -276,10 +253,83 @@ class Front:
         got = self.call(READ, struct.pack("<IIQQ", handle, 1, length, offset))
         return bytes(self.mem[4096:4096 + got]) if got >= 0 else got
 
+
+class Connection:
+    """A frontend over shm, one step at a time; what its dialect has to do with comes from Steps."""
+
+    def __init__(self, path, timeout=DEADLINE):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(timeout)
+        self.connect(path, time.monotonic() + timeout)
+        self.memfd = None
+        self.bells = []
+
+    def connect(self, path, end):
+        while True:
+            try:
+                return self.sock.connect(path)
+            except BlockingIOError:  # the backlog is full at the moment
+                assert time.monotonic() < end
+                time.sleep(0.001)
+
+    def close(self):
+        for fd in self.bells + ([self.memfd] if self.memfd is not None else []):
+            os.close(fd)
+        self.bells = []
+        self.memfd = None
+        self.drop_memory()
+        self.sock.close()
+
+    def send(self, packet, fds=()):
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([packet], rights)
+
+    def receive(self):
+        """The next answer, or None if the other side hung up."""
+        try:
+            packet, fds, _, _ = socket.recv_fds(self.sock, 8192, 4)
+        except ConnectionError:
+            return None
+        self.bells += fds
+        return decode(packet) if packet else None
+
+    def offer_exports(self, after=""):
+        resume = {"export": after} if after else {}
+        self.send(encode(fsif=1, request="exports", **resume))
+
+    def offer_session(self, export):
+        self.send(encode(**self.session_keys(export)), [self.memfd])
+
+    def exports(self):
+        """Everything that the daemon offers, page by page."""
+        names = []
+        while True:
+            self.offer_exports(names[-1].split()[0] if names else "")
+            answer = self.receive()
+            assert answer and answer["status"] == "0", answer
+            page = [v for k, v in answer.items() if k.startswith("export-")]
+            names += page
+            if answer["more"] == "0":
+                return names
+
+    def session(self, export, pages=65):
+        """Start a session; returns the answer."""
+        if self.memfd is None:
+            self.share(pages)
+        self.offer_session(export)
+        answer = self.receive()
+        if answer and answer["status"] == "0":
+            self.started(answer)
+        return answer
+
     def hung_up(self, timeout=DEADLINE):
         """Wait until the other side closes the socket."""
         self.sock.settimeout(timeout)
         return self.receive() is None
+
+
+class Front(front3.Steps if DIALECT == 3 else Steps1, Connection):
+    """A frontend of the dialect that the tests run in."""
 
 
 def works(path, export, timeout=DEADLINE):

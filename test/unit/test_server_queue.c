@@ -395,7 +395,7 @@ START_TEST(test_poisoned)
     words = (volatile uint32_t *)(void *)shared;
     submit_reads(0, 3);
     wait_inside(3);
-    words[0] += 1000;
+    __atomic_fetch_add(&words[0], 1000, __ATOMIC_SEQ_CST);
     ck_assert_int_eq(loop->notify(front, 0), 0);
     pass(UINT32_MAX);
     wait_closed(-FSIF_EPROTO);
