@@ -440,6 +440,46 @@ START_TEST(B7_names)
 }
 END_TEST
 
+/* A backend that stopped for want of room for notices is rung, however few are taken at a time. */
+START_TEST(room_for_notices_rings)
+{
+    uint32_t h;
+
+    for (uint32_t first = 0; first < D3_SLOTS; first++) {
+        uint32_t told = 0;
+
+        d3_begin(&d, 0);
+        h = d3_open(&d, ".", FSIF_O_DIRECTORY);
+        ck_assert_int_eq(GO(.type = FSIF_OP_WATCH, .handle = h, .flags = FSIF_CHANGE_CREATE), 0);
+        for (uint32_t i = 0; i < first + 2 * D3_SLOTS; i++) {
+            char name[16];
+
+            snprintf(name, sizeof(name), "f%u", i);
+            if (i == first) { /* those before have been taken */
+                ck_assert_int_ge(fsif_frontend_poll(&d.fe[0]), 0);
+                ck_assert_uint_eq(d.nnotices, first);
+            }
+            d3_on(&d, 1,
+                  (struct fsif_op){.type = FSIF_OP_WRITEFILE,
+                                   .handle = ROOT,
+                                   .path = name,
+                                   .flags = FSIF_O_CREAT,
+                                   .mode = 0600});
+            (void)fsif_backend_changes(&d.be[0]);
+        }
+        d.bells = 0;
+        ck_assert_int_eq(fsif_frontend_poll(&d.fe[0]), D3_SLOTS);
+        ck_assert_uint_gt(d.bells, 0);
+        ck_assert_int_eq(fsif_backend_serve(&d.be[0], &d.rq), 0);
+        ck_assert_int_eq(fsif_frontend_poll(&d.fe[0]), 1);
+        for (uint32_t i = 0; i < d.nnotices; i++)
+            told |= d.notices[i].what & FSIF_CHANGE_LOST;
+        ck_assert_uint_ne(told, 0);
+        d3_end(&d);
+    }
+}
+END_TEST
+
 /* A frontend that claims to have taken more notices than there were loses its session. */
 START_TEST(B1_notices_seen)
 {
@@ -499,6 +539,7 @@ int main(void)
     tcase_add_test(tc, B3_reserved);
     tcase_add_test(tc, B5_ranges);
     tcase_add_test(tc, B7_names);
+    tcase_add_test(tc, room_for_notices_rings);
     tcase_add_test(tc, B1_notices_seen);
     tcase_add_test(tc, directories);
     suite_add_tcase(s, tc);
