@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-import subprocess
+import stat
 import sys
 from ctllib import Controlled
 from testlib import Daemon, alive, main, wait_until
@@ -197,6 +197,19 @@ def many_exports(folder):
             assert other.export("e1") >= 0
 
 
+def special(folder):
+    """FIFOs and the like are made only where the export says so, and never opened."""
+    os.mkdir(folder + "/x")
+    with Daemon(folder, "-e", "x=%s/x" % folder, "-e", "y=%s/x,special" % folder) as daemon:
+        with start(daemon) as s:
+            refused(errno.EPERM, s.mknod, "fifo", stat.S_IFIFO | 0o644)
+            assert os.listdir(folder + "/x") == []
+            y = s.export("y")
+            s.mknod("fifo", stat.S_IFIFO | 0o644, base=y)
+            assert stat.S_ISFIFO(os.stat(folder + "/x/fifo").st_mode)
+            refused(errno.EACCES, s.open, "fifo", w.RDWR, base=y)
+
+
 def locks(folder):
     """Locks that wait fill all that there is for them, and an unlock still gets through."""
     with Daemon(folder, "-e", "x=memory:", "--max-locks", "32") as daemon:
@@ -248,4 +261,4 @@ def watches(folder):
 
 
 main([negotiated, bad_directories, one_queue_hangs, drained, poisoned, figures, other_exports,
-      many_exports, locks, lock_of_the_host, watches])
+      many_exports, special, locks, lock_of_the_host, watches])
