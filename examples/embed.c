@@ -3,6 +3,41 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <fsif/directory.h>
+
+/* Pages that one frontend may share. */
+#define MAX_PAGES 4096
+
+/* Dialect 3: one mapping of the area, which the grant directory lists. One queue is enough here. */
+static int map_area(const struct embed *e, const struct fsif_offer *offer,
+                    struct fsif_choice *choice, struct fsif_backend_config *config)
+{
+    uint32_t n = fsif_area_pages(offer->queues, offer->slots, offer->arena_pages);
+    uint32_t *grefs = calloc(n, sizeof(*grefs));
+    int err = grefs == NULL ? -FSIF_ENOMEM : 0;
+
+    if (err == 0)
+        err = fsif_directory_read(e->transport, e->session, offer->directory, grefs, n);
+    if (err == 0)
+        err = e->transport->map(e->session, grefs, n, &config->ring);
+    free(grefs);
+    if (err < 0)
+        return err;
+    choice->queues = 1;
+    config->slots = offer->slots;
+    config->arena = (char *)config->ring + offer->queues * fsif_ring_bytes(offer->slots);
+    config->arena_pages = offer->arena_pages;
+    config->max_io = choice->max_io;
+    return 0;
+}
+
+/* Dialects 1 and 2: the ring alone stays mapped. */
+static int map_ring(const struct embed *e, const struct fsif_offer *offer,
+                    struct fsif_backend_config *config)
+{
+    config->ring_pages = offer->ring_pages;
+    return e->transport->map(e->session, offer->ring_grefs, offer->ring_pages, &config->ring);
+}
 
 /* Wait for the frontend's offer, take the memory that it shares, and answer. The engine is ready
  * before the answer goes out, for the first request may follow at once. */
@@ -31,14 +66,14 @@ static int shake_hands(struct embed *e, struct fsif_backend *be)
     if (err == 0)
         err = fsif_choose(&offer, FSIF_DIALECTS_KNOWN, &choice);
     if (err == 0)
-        err = e->transport->session_accept_memory(e->session, &keys, 1024);
+        err = e->transport->session_accept_memory(e->session, &keys, MAX_PAGES);
     if (err == 0)
-        err = e->transport->map(e->session, offer.ring_grefs, offer.ring_pages, &config.ring);
+        err = choice.dialect == 3 ? map_area(e, &offer, &choice, &config)
+                                  : map_ring(e, &offer, &config);
     if (err < 0)
         return err;
     config.dialect = choice.dialect;
     config.features = choice.features;
-    config.ring_pages = offer.ring_pages;
     state = calloc(1, fsif_backend_state_size(&config));
     err = state == NULL ? -FSIF_ENOMEM : fsif_backend_init(be, &config, state);
     if (err == 0)

@@ -25,6 +25,30 @@ int fsif_submit(struct fsif_client *cl, struct fsif_call *call)
     return err;
 }
 
+int fsif_submit_many(struct fsif_client *cl, struct fsif_call *const *calls, uint32_t n)
+{
+    uint64_t deadline = FSIF_NEVER;
+    struct fsi_lane *lane;
+    uint32_t taken;
+    int err = fsi_enter(cl, &lane);
+
+    if (err < 0)
+        return err;
+    for (taken = 0; taken < n; taken++) {
+        uint64_t own = calls[taken]->deadline;
+
+        err = fsif_frontend_queue(&lane->fe, calls[taken]);
+        if (err < 0)
+            break;
+        deadline = own < deadline ? own : deadline;
+    }
+    fsif_frontend_flush(&lane->fe);
+    if (taken > 0)
+        fsi_submitted(lane, deadline);
+    fsi_leave(cl);
+    return taken > 0 ? (int)taken : err;
+}
+
 int fsif_cancel(struct fsif_client *cl, struct fsif_call *call)
 {
     struct fsi_lane *lane;

@@ -96,6 +96,7 @@ static int make_local(struct fsif_client *cl, uint32_t queues)
 
     cl->poll_fd = -1;
     cl->peer_fd = -1;
+    fsi_notes_init(cl);
     pthread_mutex_init(&cl->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_cond_init(&cl->idle, &attr);
@@ -123,6 +124,7 @@ static void destroy(struct fsif_client *cl)
         close(cl->lanes[i].wake_fd);
         pthread_mutex_destroy(&cl->lanes[i].lock);
     }
+    fsi_notes_fini(cl);
     pthread_cond_destroy(&cl->idle);
     pthread_mutex_destroy(&cl->lock);
     free(cl->lanes);
@@ -163,7 +165,7 @@ int fsif_connect(const char *address, const char *export_name,
         return err < 0 ? err : -FSIF_ENOMEM;
     }
     cl->timeout_ms = o.timeout_ms;
-    err = make_local(cl, 1);
+    err = make_local(cl, o.queues);
     if (err == 0 && !fsif_export_name_valid(export_name))
         err = -FSIF_EINVAL;
     if (err == 0)
@@ -209,6 +211,7 @@ static void drop_session(struct fsif_client *cl)
     fsi_gate_drained(cl);
     fsi_unwatch(cl);
     fsi_session_close(cl);
+    fsi_notes_begin(cl);
     memset((void *)cl->handles, 0, FSI_CLIENT_HANDLES * sizeof(*cl->handles));
     cl->generation = cl->generation % FSI_CLIENT_GENERATIONS + 1;
 }

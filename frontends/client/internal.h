@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <fsif/arena.h>
 #include <fsif/client.h>
 #include <fsif/host.h>
 #include <fsif/negotiate.h>
@@ -22,6 +23,7 @@
 #define FSI_HANDLE_NO_READ 0x1u
 #define FSI_HANDLE_NO_WRITE 0x2u
 #define FSI_HANDLE_DIRECTORY 0x4u
+#define FSI_HANDLE_APPEND 0x8u /* writes go to the end: one after the other */
 
 struct fsi_lane;
 
@@ -64,6 +66,20 @@ struct fsi_lane {
     struct fsi_waiter *last;
 };
 
+struct fsi_late;
+struct fsi_watch;
+struct fsi_loan;
+
+/* What waits for notices: notes.c. */
+struct fsi_notes {
+    pthread_mutex_t lock; /* taken before a lane's */
+    uint64_t cookies;     /* given out so far */
+    struct fsi_late *lates;
+    struct fsi_watch **watches; /* by number; NULL: free */
+    uint32_t nwatches;
+    int ended; /* the session is over */
+};
+
 struct fsif_client {
     const struct fsif_transport *transport;
     struct fsif_session *session;
@@ -81,14 +97,19 @@ struct fsif_client {
     uint32_t made;                  /* of them, usable as far as no session is needed */
     uint32_t queues;                /* of them, with an engine */
     struct fsif_shared_u32 looped;  /* somebody has fsif_client_fd() */
+    struct fsif_shared_u32 starved; /* threads that wait for an id or for room in the arena */
+    struct fsif_arena arena;        /* dialect 3 */
+    void *arena_state;
+    struct fsi_notes notes;
 
     pthread_mutex_t lock;
     /* below: under lock */
-    pthread_cond_t idle; /* users or renewing changed, while somebody waits for that */
-    int closing;         /* fsif_disconnect() waits for them */
-    int renewing;        /* fsif_reconnect() is inside */
-    int down;            /* there is no session; written while nobody else is inside */
-    int poll_fd;         /* of fsif_client_fd(); -1: nobody asked for it */
+    pthread_cond_t idle;    /* users or renewing changed, while somebody waits for that */
+    int closing;            /* fsif_disconnect() waits for them */
+    int renewing;           /* fsif_reconnect() is inside */
+    int down;               /* there is no session; written while nobody else is inside */
+    int poll_fd;            /* of fsif_client_fd(); -1: nobody asked for it */
+    struct fsi_loan *loans; /* calls that timed out and may still use parts of the arena */
 };
 
 /* --- gate.c --- */
@@ -182,6 +203,9 @@ void fsi_done(struct fsi_waiter *w);
 /** fsi_progress - callbacks ran, or an id may be free: wake those who wait for that */
 void fsi_progress(struct fsi_lane *lane);
 
+/** fsi_room - part of the arena is free again, which any queue may wait for */
+void fsi_room(struct fsif_client *cl);
+
 /** fsi_poll_once - take the poll role for one round.
  * Return: as fsif_poll(); -FSIF_EBUSY another thread has the role */
 int fsi_poll_once(struct fsi_waiter *w, uint64_t until);
@@ -190,17 +214,43 @@ int fsi_poll_once(struct fsi_waiter *w, uint64_t until);
 void fsi_submitted(struct fsi_lane *lane, uint64_t deadline);
 
 /**
- * fsi_submit_wait - submit, and wait for a free id as long as the call's deadline allows
+ * fsi_submit_wait - submit, and wait for a free id and room in the arena until @until
  *
  * Return: 0; -FSIF_ETIMEDOUT; as fsif_frontend_submit()
  */
-int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call);
+int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call, uint64_t until);
+
+/** fsi_wait_room - the same for a part of the arena. Return: 0 and @out; -FSIF_ETIMEDOUT;
+ * -FSIF_EINVAL more than the arena has */
+int fsi_wait_room(struct fsi_waiter *w, uint32_t len, uint64_t until, struct fsif_range *out);
 
 /* --- calls.c --- */
 
 /** fsi_call - carry one operation out and wait for it. Inside fsi_enter_blocking().
  * Return: result->value, or the error of submitting */
 int64_t fsi_call(struct fsi_lane *lane, const struct fsif_op *op, struct fsif_result *result);
+/** fsi_call_until - the same with a deadline of its own */
+int64_t fsi_call_until(struct fsi_lane *lane, const struct fsif_op *op, struct fsif_result *result,
+                       uint64_t deadline);
+
+/** fsi_begin - a public call on a base and a path
+ *
+ * @dir:  FSIF_ROOT or a handle; op->handle receives what the engine wants
+ * @op:   path filled in; one that may be empty and is, with FSIF_ROOT, becomes "."
+ *
+ * Return: 0, and fsi_leave() is owed; -FSIF_EINVAL no path; -FSIF_EBADF; -FSIF_ESTALE; as
+ *         fsi_enter_blocking() */
+int fsi_begin(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsi_lane **lane);
+
+/** fsi_base - what op->handle or op->handle2 is for @dir. Return: 0; -FSIF_EBADF; -FSIF_ESTALE */
+int fsi_base(struct fsif_client *cl, int dir, uint32_t *out);
+
+/** fsi_at - one request of dialect 3 on a base and a path, as a public call of its own.
+ * Return: result->value; -FSIF_EOPNOTSUPP another dialect; as fsi_begin() */
+int64_t fsi_at(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsif_result *result);
+
+/** fsi_on - the same on a handle alone */
+int64_t fsi_on(struct fsif_client *cl, int fh, struct fsif_op *op, struct fsif_result *result);
 
 /* --- io.c --- */
 
@@ -214,6 +264,44 @@ int fsi_no_empty_io(const struct fsif_client *cl);
  * -FSIF_ESTALE it is one of an earlier session */
 int fsi_handle_limits(struct fsif_client *cl, int fh);
 
+/** fsi_open_at - open, in all dialects. @op: path and base filled in; inside fsi_enter_blocking()
+ */
+int fsi_open_at(struct fsi_lane *lane, const struct fsif_op *op, uint32_t flags, uint32_t mode);
+
+/** fsi_close_handle - close it, without a look at @fh */
+int fsi_close_handle(struct fsi_lane *lane, int fh);
+
+/* --- dir.c --- */
+
+/** fsi_is_dots - whether it is "." or ".." */
+int fsi_is_dots(const char *name);
+
+/* --- notes.c --- */
+
+void fsi_notes_init(struct fsif_client *cl);
+void fsi_notes_fini(struct fsif_client *cl);
+
+/** fsi_notice - fsif_frontend_config.notice of the first queue */
+void fsi_notice(void *arg, const struct fsif_notice *notice);
+
+/** fsi_notes_end - the session is over: nothing more is told; fsi_notes_begin() a new one starts */
+void fsi_notes_end(struct fsif_client *cl);
+void fsi_notes_begin(struct fsif_client *cl);
+
+/* --- loan.c --- */
+
+/**
+ * fsi_call_on_loan - as fsi_call(), with a part of the arena as op->ranges
+ *
+ * @give: put the part back as soon as the backend is done with it, on error too
+ * @use:  NULL, or called with what was read before it is given back
+ *
+ * Return: as fsi_call(); -FSIF_ENOMEM
+ */
+typedef void fsi_use_fn(void *arg, const void *data, uint32_t len);
+int64_t fsi_call_on_loan(struct fsi_lane *lane, const struct fsif_op *op, int give, fsi_use_fn *use,
+                         void *arg);
+
 /* --- async.c --- */
 
 /** fsi_watch, fsi_unwatch - have the descriptor of fsif_client_fd(), if there is one, tell of the
@@ -221,11 +309,13 @@ int fsi_handle_limits(struct fsif_client *cl, int fh);
 int fsi_watch(struct fsif_client *cl);
 void fsi_unwatch(struct fsif_client *cl);
 
-/* --- session.c --- */
+/* --- layout.c --- */
 
 /** fsi_layout_check - dialects and pages of @o, with the defaults filled in.
  * Return: 0; -FSIF_EINVAL; -FSIF_EOPNOTSUPP no dialect is left */
 int fsi_layout_check(struct fsif_client_options *o);
+
+/* --- session.c --- */
 
 /** fsi_session_open - connect, or take over the session in @o, and start an engine on it.
  * On error fsi_session_close() takes away what there is */

@@ -82,8 +82,10 @@ static int poll_ring(struct fsi_lane *lane)
     polling = outer;
     if (n != 0)
         fsi_progress(lane);
-    if (n < 0)
+    if (n < 0) {
         end_others(lane);
+        fsi_notes_end(lane->cl);
+    }
     return n;
 }
 
@@ -93,6 +95,7 @@ void fsi_end(struct fsif_client *cl, enum fsif_poison reason)
 
     for (i = 0; i < cl->queues; i++)
         end_lane(&cl->lanes[i], reason);
+    fsi_notes_end(cl);
 }
 
 /* The backend is gone: what it still answered counts, the rest ends. */
@@ -154,27 +157,28 @@ int fsi_look(struct fsi_lane *lane)
 }
 
 struct awake {
-    struct fsi_waiter *w;
+    const struct fsi_waiter *w;
     uint32_t seen;
-    int n;
 };
 
 static int something_there(void *arg)
 {
-    struct awake *a = arg;
+    const struct awake *a = arg;
+    const struct fsif_frontend *fe = &a->w->lane->fe;
 
-    a->n = poll_ring(a->w->lane);
-    return a->n != 0 || fsi_load_acquire(a->w->counter) != a->seen;
+    return fsif_frontend_ready(fe) || fsi_load_acquire(a->w->counter) != a->seen ||
+           fsif_frontend_dead(fe);
 }
 
-/* Poll awake. Return: callbacks run, negative: dead, 0: it is time to sleep. */
 int fsi_lead_awake(struct fsi_waiter *w, uint32_t seen)
 {
     struct awake a = {.w = w, .seen = seen};
+    int n = poll_ring(w->lane);
 
-    if (!something_there(&a))
-        fsif_spin_wait(&w->lane->spin, something_there, &a);
-    return a.n;
+    if (n == 0 && fsi_load_acquire(w->counter) == seen &&
+        fsif_spin_wait(&w->lane->spin, something_there, &a))
+        n = poll_ring(w->lane);
+    return n;
 }
 
 /* The leader awake, for a while. Return: 1 its counter moved. */

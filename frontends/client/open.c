@@ -2,13 +2,16 @@
 #include "internal.h"
 
 /*
- * Open, close and stat by path, composed of what dialects 1 and 2 have: open asks for the best
- * access that the backend can give, create always empties. The table of handles keeps what the
- * caller asked for, so that a handle opened for reading cannot write.
+ * Open and close. In dialects 1 and 2 they are composed: open asks for the best access that the
+ * backend can give, create always empties. The table of handles keeps what the caller asked for, so
+ * that a handle opened for reading cannot write. In dialect 3 the backend knows.
  */
 
-#define OPEN_FLAGS                                                                                 \
+#define OLD_FLAGS                                                                                  \
     (FSIF_O_ACCMODE | FSIF_O_CREAT | FSIF_O_EXCL | FSIF_O_TRUNC | FSIF_O_APPEND | FSIF_O_DIRECTORY)
+
+#define KNOWN_FLAGS                                                                                \
+    (OLD_FLAGS | FSIF_O_DSYNC | FSIF_O_NOFOLLOW | FSIF_O_SYNC | FSIF_O_PATH | FSIF_O_TMPFILE)
 
 int fsi_handle_limits(struct fsif_client *cl, int fh)
 {
@@ -24,22 +27,28 @@ static void set_limits(struct fsif_client *cl, int fh, uint32_t limits)
     cl->handles[(uint32_t)fh % FSI_CLIENT_HANDLES] = (unsigned char)limits;
 }
 
-static int64_t close_handle(struct fsi_lane *lane, uint32_t handle)
+int fsi_close_handle(struct fsi_lane *lane, int fh)
 {
-    struct fsif_op op = {.type = FSIF_OP_CLOSE, .handle = handle};
+    struct fsif_op op = {.type = FSIF_OP_CLOSE, .handle = (uint32_t)fh};
 
-    return fsi_call(lane, &op, NULL);
+    return (int)fsi_call(lane, &op, NULL);
 }
 
-static int check_flags(uint32_t flags)
+/* --- dialects 1 and 2 ------------------------------------------------------------------------- */
+
+static int check_old(const struct fsif_op *op, uint32_t flags, uint32_t mode)
 {
     uint32_t access = flags & FSIF_O_ACCMODE;
 
-    if ((flags & ~OPEN_FLAGS) != 0 || access == FSIF_O_ACCMODE)
+    if ((flags & ~KNOWN_FLAGS) != 0)
+        return -FSIF_EINVAL;
+    if ((flags & ~OLD_FLAGS) != 0)
+        return -FSIF_EOPNOTSUPP;
+    if (access == FSIF_O_ACCMODE || (mode & ~FSIF_S_PERM) != 0)
         return -FSIF_EINVAL;
     if ((flags & FSIF_O_DIRECTORY) && (flags & FSIF_O_CREAT))
         return -FSIF_EINVAL;
-    if (flags & (FSIF_O_EXCL | FSIF_O_APPEND))
+    if (op->handle != FSIF_HANDLE_ROOT || (flags & (FSIF_O_EXCL | FSIF_O_APPEND)))
         return -FSIF_EOPNOTSUPP;
     if ((flags & FSIF_O_CREAT) && !(flags & FSIF_O_TRUNC))
         return -FSIF_EOPNOTSUPP;
@@ -94,52 +103,86 @@ static int finish_open(struct fsi_lane *lane, uint32_t handle, uint32_t flags)
     return err < 0 ? err : 0;
 }
 
-static int open_handle(struct fsi_lane *lane, const char *path, uint32_t flags, uint32_t mode)
+static int64_t open_old(struct fsi_lane *lane, const struct fsif_op *from, uint32_t flags,
+                        uint32_t mode, uint32_t *limits)
 {
-    struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
-    uint32_t limits = 0;
-    int64_t handle;
-    int err = 0;
+    struct fsif_op op = {.type = FSIF_OP_OPEN, .path = from->path};
+    int64_t handle = check_old(from, flags, mode);
+    int err;
 
+    if (handle < 0)
+        return handle;
     if (flags & FSIF_O_CREAT) {
         op.type = FSIF_OP_CREATE;
         op.mode = mode;
     }
     handle = fsi_call(lane, &op, NULL);
     if (handle < 0)
-        return (int)handle;
-    if (handle / FSI_CLIENT_HANDLES != lane->cl->generation)
-        err = -FSIF_EMFILE;
-    else if (!(flags & FSIF_O_CREAT))
-        err = finish_open(lane, (uint32_t)handle, flags);
+        return handle;
+    err = flags & FSIF_O_CREAT ? 0 : finish_open(lane, (uint32_t)handle, flags);
     if (err < 0) {
-        close_handle(lane, (uint32_t)handle);
+        fsi_close_handle(lane, (int)handle);
         return err;
     }
     if ((flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
-        limits |= FSI_HANDLE_NO_WRITE;
+        *limits |= FSI_HANDLE_NO_WRITE;
     if ((flags & FSIF_O_ACCMODE) == FSIF_O_WRONLY)
-        limits |= FSI_HANDLE_NO_READ;
+        *limits |= FSI_HANDLE_NO_READ;
     if (flags & FSIF_O_DIRECTORY)
-        limits |= FSI_HANDLE_DIRECTORY;
-    set_limits(lane->cl, (int)handle, limits);
+        *limits |= FSI_HANDLE_DIRECTORY;
+    return handle;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+int fsi_open_at(struct fsi_lane *lane, const struct fsif_op *from, uint32_t flags, uint32_t mode)
+{
+    struct fsif_client *cl = lane->cl;
+    struct fsif_op op = *from;
+    uint32_t limits = 0;
+    int64_t handle;
+
+    if (cl->limits.dialect < 3) {
+        handle = open_old(lane, from, flags, mode, &limits);
+    } else {
+        op.type = FSIF_OP_OPEN;
+        op.flags = flags;
+        op.mode = mode;
+        handle = fsi_call(lane, &op, NULL);
+        if (flags & FSIF_O_APPEND)
+            limits = FSI_HANDLE_APPEND;
+    }
+    if (handle < 0)
+        return (int)handle;
+    if (handle / FSI_CLIENT_HANDLES != cl->generation) {
+        fsi_close_handle(lane, (int)handle);
+        return -FSIF_EMFILE;
+    }
+    set_limits(cl, (int)handle, limits);
     return (int)handle;
+}
+
+int fsif_openat(struct fsif_client *cl, int dir, const char *path, uint32_t flags, uint32_t mode)
+{
+    struct fsif_op op = {.path = path};
+    struct fsi_lane *lane;
+    int fh;
+
+    if (flags & FSIF_O_STAT)
+        return -FSIF_EINVAL;
+    if (path != NULL && path[0] == '\0')
+        return -FSIF_ENOENT;
+    fh = fsi_begin(cl, dir, &op, &lane);
+    if (fh < 0)
+        return fh;
+    fh = fsi_open_at(lane, &op, flags, mode);
+    fsi_leave(cl);
+    return fh;
 }
 
 int fsif_open(struct fsif_client *cl, const char *path, uint32_t flags, uint32_t mode)
 {
-    struct fsi_lane *lane;
-    int err = check_flags(flags);
-
-    if (err == 0 && (path == NULL || (mode & ~FSIF_S_PERM) != 0))
-        err = -FSIF_EINVAL;
-    if (err == 0)
-        err = fsi_enter_blocking(cl, &lane);
-    if (err < 0)
-        return err;
-    err = open_handle(lane, path, flags, mode);
-    fsi_leave(cl);
-    return err;
+    return fsif_openat(cl, FSIF_ROOT, path, flags, mode);
 }
 
 int fsif_close(struct fsif_client *cl, int fh)
@@ -153,32 +196,8 @@ int fsif_close(struct fsif_client *cl, int fh)
     if (err >= 0) {
         /* First: once the backend has closed it, another thread may get the same number. */
         set_limits(cl, fh, 0);
-        err = (int)close_handle(lane, (uint32_t)fh);
+        err = fsi_close_handle(lane, fh);
     }
     fsi_leave(cl);
     return err;
-}
-
-int fsif_stat(struct fsif_client *cl, const char *path, struct fsif_attr *out)
-{
-    struct fsif_op op = {.type = FSIF_OP_OPEN, .path = path};
-    struct fsif_result result;
-    int64_t value;
-    struct fsi_lane *lane;
-    uint32_t handle;
-    int err = path == NULL ? -FSIF_EINVAL : fsi_enter_blocking(cl, &lane);
-
-    if (err < 0)
-        return err;
-    value = fsi_call(lane, &op, NULL);
-    if (value >= 0) {
-        handle = (uint32_t)value;
-        op = (struct fsif_op){.type = FSIF_OP_STAT, .handle = handle};
-        value = fsi_call(lane, &op, &result);
-        close_handle(lane, handle);
-    }
-    if (value >= 0)
-        *out = result.attr;
-    fsi_leave(cl);
-    return value < 0 ? (int)value : 0;
 }

@@ -3,26 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <fsif/wire.h>
+#include <fsif/directory.h>
+#include "layout.h"
 
 /*
- * Making a session: connect, share memory, agree on it with the backend, start an engine.
+ * Making a session: connect, share memory, agree on it with the backend, start the engines.
  *
- * The memory holds the ring and, for each call, as many pages as the largest dialect that is
- * offered can use. Where so much cannot be had the calls get fewer pages; dialect 1 uses one page
- * of the same memory for each call.
+ * All dialects are offered at once, on the same memory; layout.h says what lies where. What the
+ * transport cannot share, and what the backend does not take, becomes less step by step.
  */
-
-#define SLOTS_OF_A_PAGE 64u
-
-/* What is shared, and with which grefs. */
-struct layout {
-    uint32_t ring_pages;
-    uint32_t calls;
-    uint32_t call_pages;
-    void *mem;
-    uint32_t *grefs;
-};
 
 int fsi_open_session(const char *address, const struct fsif_client_options *o,
                      const struct fsif_transport **transport, struct fsif_session **session,
@@ -56,67 +45,52 @@ int fsi_open_session(const char *address, const struct fsif_client_options *o,
     return (*transport)->connect(rest, o->timeout_ms, session);
 }
 
-int fsi_layout_check(struct fsif_client_options *o)
-{
-    uint32_t known = FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2);
-
-    if (o->ring_pages == 0)
-        o->ring_pages = 1;
-    if (o->call_pages == 0)
-        o->call_pages = FSIF_WIRE2_GREFS;
-    if (o->ring_pages > FSIF_WIRE2_RING_PAGES || (o->ring_pages & (o->ring_pages - 1)) != 0 ||
-        o->call_pages > FSIF_WIRE2_GREFS)
-        return -FSIF_EINVAL;
-    /* A longer ring is not dialect 1's. */
-    if (o->ring_pages > 1)
-        known &= ~FSIF_DIALECT_BIT(1);
-    o->dialects = o->dialects == 0 ? known : o->dialects & known;
-    if (o->dialects == 0)
-        return -FSIF_EOPNOTSUPP;
-    if (!(o->dialects & FSIF_DIALECT_BIT(2)))
-        o->call_pages = 1;
-    if (o->max_calls == 0)
-        o->max_calls = o->ring_pages * SLOTS_OF_A_PAGE;
-    return o->max_calls > o->ring_pages * SLOTS_OF_A_PAGE ? -FSIF_EINVAL : 0;
-}
-
-/* The next smaller layout; 0: there is none. */
-static int shrink(struct layout *l)
-{
-    if (l->call_pages == 1)
-        return 0;
-    l->call_pages = l->call_pages > 2 ? 2 : 1;
-    return 1;
-}
-
-static int share(struct fsif_client *cl, struct layout *l)
+/* @l->mem and @l->grefs, of as much as can be had */
+static int share(struct fsif_client *cl, struct fsi_layout *l)
 {
     int err;
 
     do {
-        err = cl->transport->share(cl->session, l->ring_pages + l->calls * l->call_pages, &l->mem,
-                                   l->grefs);
-    } while ((err == -FSIF_ENOMEM || err == -FSIF_ENOSPC) && shrink(l));
+        free(l->grefs);
+        l->grefs = calloc(fsi_layout_pages(l), sizeof(*l->grefs));
+        if (l->grefs == NULL)
+            return -FSIF_ENOMEM;
+        err = cl->transport->share(cl->session, fsi_layout_pages(l), &l->mem, l->grefs);
+    } while ((err == -FSIF_ENOMEM || err == -FSIF_ENOSPC) && fsi_layout_shrink(l));
     return err;
+}
+
+static void fill_offer(const struct fsi_layout *l, struct fsif_offer *offer)
+{
+    offer->dialects = l->dialects;
+    offer->pages = fsi_layout_pages(l);
+    if (l->dialects & ~FSIF_DIALECT_BIT(3)) {
+        offer->ring_pages = l->ring_pages;
+        memcpy(offer->ring_grefs, l->grefs + fsi_layout_old(l), l->ring_pages * sizeof(*l->grefs));
+    }
+    if (l->dialects & FSIF_DIALECT_BIT(3)) {
+        offer->queues = l->queues;
+        offer->slots = l->slots;
+        offer->arena_pages = l->arena_pages;
+        offer->max_io = fsi_layout_max_io(l);
+        offer->directory = l->grefs[0];
+    }
 }
 
 /* Offer what is shared and take the backend's choice. */
 static int negotiate(struct fsif_client *cl, const struct fsif_client_options *o,
-                     const struct layout *l, struct fsif_choice *choice)
+                     const struct fsi_layout *l, struct fsif_choice *choice)
 {
-    struct fsif_offer offer = {
-        .kind = FSIF_OFFER_SESSION,
-        .dialects = o->dialects,
-        .features = FSIF_FEATURE_ERRNO,
-        .pages = l->ring_pages + l->calls * l->call_pages,
-        .ring_pages = l->ring_pages,
-    };
+    struct fsif_offer offer = {.kind = FSIF_OFFER_SESSION, .features = FSIF_FEATURE_ERRNO};
     struct fsif_dict *keys = malloc(2 * sizeof(*keys));
     int err;
 
     if (keys == NULL)
         return -FSIF_ENOMEM;
-    memcpy(offer.ring_grefs, l->grefs, l->ring_pages * sizeof(*l->grefs));
+    fill_offer(l, &offer);
+    if (l->dialects & FSIF_DIALECT_BIT(3))
+        fsif_directory_write(l->mem, l->grefs, l->grefs + fsi_layout_area(l),
+                             fsi_layout_area_pages(l));
     memcpy(offer.export_name, cl->export_name, sizeof(offer.export_name));
     err = fsif_offer_write(&offer, &keys[0]);
     if (err == 0)
@@ -130,13 +104,20 @@ static int negotiate(struct fsif_client *cl, const struct fsif_client_options *o
 }
 
 /* An engine on the memory of @config. */
-static int start_lane(struct fsif_client *cl, struct fsi_lane *lane,
-                      const struct fsif_frontend_config *config)
+static int start_lane(struct fsif_client *cl, struct fsif_frontend_config *config)
 {
-    size_t state_size = fsif_frontend_state_size(config);
-    size_t calls_size = fsif_frontend_calls_size(config);
+    struct fsi_lane *lane = &cl->lanes[cl->queues];
+    size_t state_size;
+    size_t calls_size;
     int err;
 
+    config->queue = lane->number;
+    config->handle_tag = cl->generation * FSIF_HANDLE_TAG;
+    config->transport = cl->transport;
+    config->session = cl->session;
+    config->hooks = cl->options.hooks;
+    state_size = fsif_frontend_state_size(config);
+    calls_size = fsif_frontend_calls_size(config);
     if (state_size == 0 || calls_size == 0)
         return -FSIF_EPROTO;
     lane->state = calloc(1, state_size);
@@ -148,31 +129,65 @@ static int start_lane(struct fsif_client *cl, struct fsi_lane *lane,
         return err;
     lane->event_fd = cl->transport->event_fd(cl->session, lane->number);
     fsif_spin_init(&lane->spin, cl->options.spin_us);
-    cl->queues = lane->number + 1;
+    cl->queues++;
     return 0;
 }
 
-/* Start the engine on what was agreed. */
-static int start_engine(struct fsif_client *cl, const struct layout *l,
-                        const struct fsif_choice *choice)
+static int start_old(struct fsif_client *cl, const struct fsi_layout *l,
+                     const struct fsif_choice *choice)
 {
     uint32_t call_pages = choice->dialect == 1 ? 1 : l->call_pages;
+    char *mem = (char *)l->mem + (size_t)fsi_layout_old(l) * FSIF_PAGE_SIZE;
     struct fsif_frontend_config config = {
         .size = sizeof(config),
         .dialect = choice->dialect,
         .features = choice->features,
-        .ring = l->mem,
+        .ring = mem,
         .ring_pages = l->ring_pages,
-        .pages = (char *)l->mem + l->ring_pages * FSIF_PAGE_SIZE,
-        .grefs = l->grefs + l->ring_pages,
+        .pages = mem + l->ring_pages * FSIF_PAGE_SIZE,
+        .grefs = l->grefs + fsi_layout_old(l) + l->ring_pages,
         .npages = l->calls * call_pages,
         .pages_per_call = call_pages,
-        .handle_tag = cl->generation * FSIF_HANDLE_TAG,
-        .transport = cl->transport,
-        .session = cl->session,
-        .hooks = cl->options.hooks,
     };
-    int err = start_lane(cl, &cl->lanes[0], &config);
+
+    return start_lane(cl, &config);
+}
+
+static int start_queues(struct fsif_client *cl, const struct fsi_layout *l,
+                        const struct fsif_choice *choice)
+{
+    char *mem = (char *)l->mem + (size_t)fsi_layout_area(l) * FSIF_PAGE_SIZE;
+    size_t ring = fsif_ring_bytes(l->slots);
+    struct fsif_frontend_config config = {
+        .size = sizeof(config),
+        .dialect = 3,
+        .features = choice->features,
+        .slots = l->slots,
+        .max_io = choice->max_io,
+        .arena = &cl->arena,
+    };
+    uint32_t i;
+    int err;
+
+    cl->arena_state = malloc(fsif_arena_state_size(l->arena_pages));
+    if (cl->arena_state == NULL)
+        return -FSIF_ENOMEM;
+    /* The area is laid out as it was offered, also where fewer queues were chosen. */
+    err = fsif_arena_init(&cl->arena, mem + l->queues * ring, l->arena_pages, cl->arena_state);
+    for (i = 0; err == 0 && i < choice->queues && i < cl->made; i++) {
+        config.ring = mem + i * ring;
+        config.notice = i == 0 ? fsi_notice : NULL;
+        config.notice_arg = cl;
+        err = start_lane(cl, &config);
+    }
+    return err;
+}
+
+/* Start the engines on what was agreed. */
+static int start_engines(struct fsif_client *cl, const struct fsi_layout *l,
+                         const struct fsif_choice *choice)
+{
+    int err = choice->dialect == 3 ? start_queues(cl, l, choice) : start_old(cl, l, choice);
 
     if (err < 0)
         return err;
@@ -182,37 +197,36 @@ static int start_engine(struct fsif_client *cl, const struct layout *l,
         .max_calls = fsif_frontend_max_calls(&cl->lanes[0].fe),
         .read_only = choice->read_only,
         .features = choice->features,
+        .queues = cl->queues,
+        .arena_bytes = choice->dialect == 3 ? fsif_arena_size(&cl->arena) : 0,
     };
     cl->peer_fd = cl->transport->peer_fd(cl->session);
     return 0;
 }
 
 static int start_session(struct fsif_client *cl, const struct fsif_client_options *o,
-                         struct layout *l)
+                         struct fsi_layout *l)
 {
     struct fsif_choice choice;
-    int err;
+    int err = share(cl, l);
 
-    l->grefs = calloc(l->ring_pages + l->calls * l->call_pages, sizeof(*l->grefs));
-    if (l->grefs == NULL)
-        return -FSIF_ENOMEM;
-    err = share(cl, l);
     if (err == 0)
         err = negotiate(cl, o, l, &choice);
     if (err == 0)
-        err = start_engine(cl, l, &choice);
+        err = start_engines(cl, l, &choice);
     free(l->grefs);
+    l->grefs = NULL;
     return err;
 }
 
 int fsi_session_open(struct fsif_client *cl, const struct fsif_client_options *o)
 {
     struct fsif_client_options from = *o;
-    struct layout l = {
-        .ring_pages = o->ring_pages, .calls = o->max_calls, .call_pages = o->call_pages};
     struct fsif_registry *made;
+    struct fsi_layout l;
     int err;
 
+    fsi_layout_init(&l, o);
     for (;;) {
         if (cl->registry != NULL)
             from.registry = cl->registry;
@@ -222,7 +236,7 @@ int fsi_session_open(struct fsif_client *cl, const struct fsif_client_options *o
         if (err == 0)
             err = start_session(cl, o, &l);
         /* More than the backend takes; over a new connection, because it closes this one. */
-        if (err != -FSIF_E2BIG || cl->address == NULL || !shrink(&l))
+        if (err != -FSIF_E2BIG || cl->address == NULL || !fsi_layout_shrink(&l))
             return err;
         fsi_session_close(cl);
     }
@@ -244,6 +258,8 @@ void fsi_session_close(struct fsif_client *cl)
         lane->state = NULL;
         lane->event_fd = -1;
     }
+    free(cl->arena_state);
+    cl->arena_state = NULL;
     cl->queues = 0;
     cl->peer_fd = -1;
 }

@@ -32,7 +32,7 @@
  * lane->lock guards the fields marked so in internal.h and every waiter but its `done`. It is never
  * held while the engine runs, because done callbacks take it (fsi_done). WAITERS and free ids are a
  * Dekker pair: who waits for an id sets the one and tries once more; the leader frees ids and then
- * looks whether somebody waits.
+ * looks whether somebody waits. Likewise cl->starved and the arena, which all queues share.
  */
 
 #define LED 1u
@@ -137,19 +137,37 @@ void fsi_done(struct fsi_waiter *w)
     pthread_mutex_unlock(&lane->lock);
 }
 
-void fsi_progress(struct fsi_lane *lane)
+static void progress(struct fsi_lane *lane)
 {
     struct fsi_waiter *w;
 
-    if (!(fsi_load_seq(&lane->role) & WAITERS))
-        return;
     pthread_mutex_lock(&lane->lock);
     fsi_fetch_add(&lane->progress, 1);
     for (w = lane->first; w != NULL; w = w->next) {
-        if (w->following && w->counter == &lane->progress)
+        if (w->counter != &lane->progress)
+            continue;
+        if (w->following)
             pthread_cond_signal(&w->cond);
+        else if (lane->sleeper == w)
+            fsi_kick(lane);
     }
     pthread_mutex_unlock(&lane->lock);
+}
+
+void fsi_room(struct fsif_client *cl)
+{
+    uint32_t i;
+
+    for (i = 0; fsi_load_seq(&cl->starved) != 0 && i < cl->queues; i++)
+        progress(&cl->lanes[i]);
+}
+
+void fsi_progress(struct fsi_lane *lane)
+{
+    if (fsi_load_seq(&lane->role) & WAITERS)
+        progress(lane);
+    if (lane->cl->queues > 1)
+        fsi_room(lane->cl);
 }
 
 void fsi_submitted(struct fsi_lane *lane, uint64_t deadline)
@@ -330,35 +348,80 @@ int fsi_poll_once(struct fsi_waiter *w, uint64_t until)
     return poll_leading(w, seen, until);
 }
 
-int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call)
+/* --- for an id, or for room in the arena ------------------------------------------------------ */
+
+struct want {
+    struct fsi_lane *lane;
+    struct fsif_call *call; /* NULL: a part of the arena */
+    uint32_t len;
+    struct fsif_range *out;
+};
+
+static int try_want(const struct want *want)
+{
+    if (want->call != NULL)
+        return fsif_frontend_submit(&want->lane->fe, want->call);
+    return fsif_arena_get(&want->lane->cl->arena, want->len, want->out);
+}
+
+/* One try as a waiter whom progress wakes, and if it fails a wait for that. Return: as try_want();
+ * -FSIF_ETIMEDOUT */
+static int want_once(struct fsi_waiter *w, const struct want *want, uint64_t until)
 {
     struct fsi_lane *lane = w->lane;
+    uint32_t seen;
+    int err;
+
+    if (fsi_polling(lane))
+        return -FSIF_EDEADLK;
+    w->counter = &lane->progress;
+    pthread_mutex_lock(&lane->lock);
+    enlist(w);
+    seen = fsi_load_acquire(&lane->progress);
+    pthread_mutex_unlock(&lane->lock);
+    err = try_want(want);
+    pthread_mutex_lock(&lane->lock);
+    if (err == -FSIF_EAGAIN) {
+        int late = wait_enlisted(w, seen, until, 0);
+
+        err = late < 0 ? late : err;
+    } else {
+        depart(w, 0);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return err;
+}
+
+static int wait_for(struct fsi_waiter *w, const struct want *want, uint64_t until)
+{
+    struct fsif_client *cl = w->lane->cl;
+    int err = try_want(want);
+
+    if (err != -FSIF_EAGAIN)
+        return err;
+    fsi_fetch_add(&cl->starved, 1);
+    do {
+        err = want_once(w, want, until);
+    } while (err == -FSIF_EAGAIN);
+    fsi_fetch_add(&cl->starved, UINT32_MAX);
+    return err;
+}
+
+int fsi_submit_wait(struct fsi_waiter *w, struct fsif_call *call, uint64_t until)
+{
+    const struct want want = {.lane = w->lane, .call = call};
     /* Once it is submitted it may complete elsewhere and be gone. */
     uint64_t deadline = call->deadline;
-    int err = fsif_frontend_submit(&lane->fe, call);
+    int err = wait_for(w, &want, until);
 
-    while (err == -FSIF_EAGAIN) {
-        int late = 0;
-        uint32_t seen;
-
-        if (fsi_polling(lane))
-            return -FSIF_EDEADLK;
-        w->counter = &lane->progress;
-        pthread_mutex_lock(&lane->lock);
-        enlist(w);
-        seen = fsi_load_acquire(&lane->progress);
-        pthread_mutex_unlock(&lane->lock);
-        err = fsif_frontend_submit(&lane->fe, call);
-        pthread_mutex_lock(&lane->lock);
-        if (err == -FSIF_EAGAIN)
-            late = wait_enlisted(w, seen, deadline, 0);
-        else
-            depart(w, 0);
-        pthread_mutex_unlock(&lane->lock);
-        if (late < 0)
-            return late;
-    }
     if (err == 0)
-        fsi_submitted(lane, deadline);
+        fsi_submitted(w->lane, deadline);
     return err;
+}
+
+int fsi_wait_room(struct fsi_waiter *w, uint32_t len, uint64_t until, struct fsif_range *out)
+{
+    const struct want want = {.lane = w->lane, .len = len, .out = out};
+
+    return wait_for(w, &want, until);
 }

@@ -20,7 +20,7 @@ BAD = [
     (["-t", "99999999999999999999", "exports"], "not a number of seconds"),
     (["-t", "5s", "exports"], "not a number of seconds"),
     (["--nosuch", "exports"], "unknown option"),
-    (["--dialects", "3", "exports"], "no list of dialects"),
+    (["--dialects", "4", "exports"], "no list of dialects"),
     (["--dialects", "", "exports"], "no list of dialects"),
     (["-c", "noaddress", "exports"], "not an address"),
     (["-c", "shm:", "exports"], "not an address"),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fsif/negotiate.h>
 
 #define MAX_ARGS 4
 
@@ -19,6 +20,7 @@ int victim_connect(struct victim *v)
     o.timeout_ms = v->timeout_ms;
     o.registry = v->registry;
     o.hooks = v->hooks;
+    o.dialects = FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2); /* what the rows' backend speaks */
     return fsif_connect(v->address, v->export_name, &o, &v->cl);
 }
 

@@ -14,11 +14,17 @@ struct local_backend;
 
 struct local_backend_options {
     uint32_t read_only;
-    uint32_t threads; /* that serve the ring: 1 .. 8; more than one where requests are held up */
+    uint32_t threads;   /* that serve each ring: 1 .. 8; more than one where requests are held up */
+    uint32_t max_pages; /* what shares more is refused with -FSIF_E2BIG; 0: anything goes */
 };
 
-/** local_backend_start - serve an export "test" and connect a client to it
- * @o, @options: may be NULL; ends the program on error */
+/** local_backend_try - serve an export "test" and connect a client to it; dialect 3 finds another
+ * one, "other". @o, @options: may be NULL. Return: what fsif_connect() said */
+int local_backend_try(const struct local_backend_options *o,
+                      const struct fsif_client_options *options, struct fsif_client **client,
+                      struct local_backend **out);
+
+/** local_backend_start - the same; ends the program on error */
 struct local_backend *local_backend_start(const struct local_backend_options *o,
                                           const struct fsif_client_options *options,
                                           struct fsif_client **client);

@@ -4,6 +4,7 @@
 
 struct local_backend *backend;
 struct fsif_client *cl;
+uint32_t client_dialects = CLIENT_DIALECTS;
 
 void client_start(uint32_t threads, int timeout_ms, uint32_t max_calls)
 {
@@ -13,6 +14,9 @@ void client_start(uint32_t threads, int timeout_ms, uint32_t max_calls)
     fsif_client_options_init(&co);
     co.timeout_ms = timeout_ms;
     co.max_calls = max_calls;
+    co.dialects = client_dialects;
+    if (max_calls != 0)
+        co.slots = max_calls < 8 ? 8 : max_calls;
     backend = local_backend_start(&bo, &co, &cl);
 }
 

@@ -11,7 +11,14 @@
 
 #define CLIENT_NEW (FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_TRUNC)
 
+/* Dialects to offer in a whole program; 0: all of them. */
+#ifndef CLIENT_DIALECTS
+#define CLIENT_DIALECTS 0
+#endif
+#define CLIENT_OLD (CLIENT_DIALECTS != 0) /* dialect 2 is what they choose */
+
 extern struct local_backend *backend;
+extern uint32_t client_dialects;
 extern struct fsif_client *cl;
 
 /** client_start - a backend of @threads, and a client with the options @timeout_ms and @max_calls

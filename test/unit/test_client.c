@@ -71,9 +71,11 @@ START_TEST(open_flags)
         {FSIF_O_RDWR | FSIF_O_TRUNC, 1},
         {FSIF_O_ACCMODE, -FSIF_EINVAL},
         {0x80000000u, -FSIF_EINVAL},
-        {FSIF_O_RDWR | FSIF_O_CREAT, -FSIF_EOPNOTSUPP},
-        {CLIENT_NEW | FSIF_O_EXCL, -FSIF_EOPNOTSUPP},
-        {FSIF_O_WRONLY | FSIF_O_APPEND, -FSIF_EOPNOTSUPP},
+        {FSIF_O_STAT, -FSIF_EINVAL},
+        {FSIF_O_RDWR | FSIF_O_CREAT, CLIENT_OLD ? -FSIF_EOPNOTSUPP : 1},
+        {CLIENT_NEW | FSIF_O_EXCL, CLIENT_OLD ? -FSIF_EOPNOTSUPP : -FSIF_EEXIST},
+        {FSIF_O_WRONLY | FSIF_O_APPEND, CLIENT_OLD ? -FSIF_EOPNOTSUPP : 1},
+        {FSIF_O_RDONLY | FSIF_O_NOFOLLOW, CLIENT_OLD ? -FSIF_EOPNOTSUPP : 1},
         {CLIENT_NEW | FSIF_O_DIRECTORY, -FSIF_EINVAL},
         {FSIF_O_DIRECTORY, -FSIF_ENOTDIR},
     };
@@ -128,11 +130,15 @@ END_TEST
 START_TEST(read_only_export)
 {
     struct local_backend_options bo = {.read_only = 1};
+    struct fsif_client_options co;
 
-    backend = local_backend_start(&bo, NULL, &cl);
+    fsif_client_options_init(&co);
+    co.dialects = client_dialects;
+    backend = local_backend_start(&bo, &co, &cl);
     ck_assert_int_eq(fsif_open(cl, "f", CLIENT_NEW, 0644), -FSIF_EROFS);
     ck_assert_int_eq(fsif_mkdir(cl, "d", 0755), -FSIF_EROFS);
-    ck_assert_int_eq(fsif_open(cl, "none", FSIF_O_RDWR, 0), -FSIF_ENOENT);
+    ck_assert_int_eq(fsif_open(cl, "none", FSIF_O_RDWR, 0),
+                     CLIENT_OLD ? -FSIF_ENOENT : -FSIF_EROFS);
     client_stop();
 }
 END_TEST
@@ -282,11 +288,13 @@ START_TEST(limits)
 {
     struct fsif_limits l;
 
-    client_start(1, 30000, 5);
+    client_start(1, 30000, CLIENT_OLD ? 5 : 8);
     fsif_get_limits(cl, &l);
-    ck_assert_uint_eq(l.dialect, 2);
-    ck_assert_uint_eq(l.max_io, 24576);
-    ck_assert_uint_eq(l.max_calls, 5);
+    ck_assert_uint_eq(l.dialect, CLIENT_OLD ? 2 : 3);
+    ck_assert_uint_eq(l.max_io, CLIENT_OLD ? 24576 : 1 << 20);
+    ck_assert_uint_eq(l.max_calls, CLIENT_OLD ? 5 : 8);
+    ck_assert_uint_eq(l.queues, 1);
+    ck_assert_uint_eq(l.arena_bytes, CLIENT_OLD ? 0 : 4 << 20);
     ck_assert_uint_eq(l.features, FSIF_FEATURE_ERRNO);
     ck_assert_uint_eq(l.read_only, 0);
     client_stop();
