@@ -36,8 +36,12 @@
 #define POSIX_DEVICES 32u
 
 struct posix_reader {
-    pthread_mutex_t lock; /* of the directory's position */
     _Atomic uint64_t dir; /* that is being read and was in the export when this began; 0: none */
+    pthread_mutex_t lock; /* of the directory's position, and of the rest */
+    uint64_t rest_dir;    /* whose entries were read and not taken */
+    uint64_t rest_cookie; /* where they begin */
+    uint32_t rest_len;    /* bytes */
+    char *rest;           /* NULL: none */
 };
 
 /* Watches of a store, see watch.c */
@@ -256,6 +260,7 @@ int64_t fsi_posix_write(struct fsif_store *st, uint64_t file, const void *buf, u
 int fsi_posix_sync(struct fsif_store *st, uint64_t file, uint32_t flags);
 
 /* list.c */
+void fsi_posix_drop_rest(struct fsif_store *st, uint64_t dir);
 int fsi_posix_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie, fsif_store_entry_fn *fn,
                       void *arg);
 

@@ -44,6 +44,8 @@ int fsi_posix_before_change(const struct fsif_store *st, uint64_t file, uint64_t
 
 int fsi_posix_close(struct fsif_store *st, uint64_t file)
 {
+    if ((file & POSIX_FILE_DIR) != 0)
+        fsi_posix_drop_rest(st, file); /* its number may come again */
     /* After EINTR the descriptor is gone all the same. */
     return close(posix_fd(st, file)) != 0 && errno != EINTR ? posix_fail() : 0;
 }

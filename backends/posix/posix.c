@@ -123,8 +123,10 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
 
 static void destroy(struct fsif_store *st)
 {
-    for (uint32_t i = 0; i < POSIX_READERS; i++)
+    for (uint32_t i = 0; i < POSIX_READERS; i++) {
+        free(st->readers[i].rest);
         pthread_mutex_destroy(&st->readers[i].lock);
+    }
     fsi_posix_watch_end(st);
     fsi_posix_forget(st);
     pthread_mutex_destroy(&st->cache.lock);

@@ -113,6 +113,47 @@ START_TEST(b25_changes)
 }
 END_TEST
 
+/* What was read ahead belongs to one open directory, though the next may get its number. */
+START_TEST(b25_number_again)
+{
+    struct reading r = {.most = 5};
+    uint64_t dir, again;
+
+    make_many("d");
+    ck_assert_int_eq(mkdirat(export_fd, "e", 0755), 0);
+    dir = open_dir(store, "d");
+    ck_assert_int_eq(read_piece(dir, &r), 1);
+    ck_assert_int_eq(OPS->close(store, dir), 0);
+    again = open_dir(store, "e");
+    ck_assert(again == dir);
+    ck_assert_str_eq(list_names(store, again), "./../");
+    ck_assert_int_le(read_piece(again, &r), 0);
+    ck_assert_uint_eq(r.total, 5);
+    OPS->close(store, again);
+}
+END_TEST
+
+/* Two listings of one handle, in turns and at different places */
+START_TEST(b25_two_places)
+{
+    struct reading a = {.most = 7}, b = {.most = 11};
+    int more_a = 1, more_b = 1;
+    uint64_t dir;
+
+    make_many("d");
+    dir = open_dir(store, "d");
+    while (more_a == 1 || more_b == 1) {
+        if (more_a == 1)
+            more_a = read_piece(dir, &a);
+        if (more_b == 1)
+            more_b = read_piece(dir, &b);
+    }
+    check_whole(&a);
+    check_whole(&b);
+    OPS->close(store, dir);
+}
+END_TEST
+
 /* B25: any cookie is survived. */
 START_TEST(b25_forged_cookies)
 {
@@ -224,6 +265,8 @@ void add_listing(TCase *c)
 {
     tcase_add_test(c, b25_pieces);
     tcase_add_test(c, b25_changes);
+    tcase_add_test(c, b25_number_again);
+    tcase_add_test(c, b25_two_places);
     tcase_add_test(c, b25_forged_cookies);
     tcase_add_test(c, b25_one_handle);
     tcase_add_test(c, types);
