@@ -26,6 +26,24 @@ int write_all(int fd, const void *buf, size_t len)
     return 0;
 }
 
+int write_all_at(int fd, const void *buf, size_t len, uint64_t off)
+{
+    const char *p = buf;
+
+    while (len > 0) {
+        ssize_t n = pwrite(fd, p, len, (off_t)off);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        p += n;
+        len -= (size_t)n;
+        off += (uint64_t)n;
+    }
+    return 0;
+}
+
 int remote_write(struct fsif_client *cl, int fh, const void *buf, size_t len, uint64_t off)
 {
     size_t done = 0;
@@ -40,16 +58,57 @@ int remote_write(struct fsif_client *cl, int fh, const void *buf, size_t len, ui
     return 0;
 }
 
-int checksum_remote(struct fsif_client *cl, int fh, void *buf, struct checksum *c)
+void extents_add(struct extents *e, uint64_t off, uint64_t len)
 {
-    uint64_t off = 0;
-    int64_t n;
+    struct extent *last = e->count > 0 ? &e->items[e->count - 1] : NULL;
 
-    while ((n = fsif_pread(cl, fh, buf, CLI_CHUNK, off)) > 0 && !cli_interrupted) {
+    if (last != NULL && last->off + last->len == off) {
+        last->len += len;
+        return;
+    }
+    if (e->count == e->room) {
+        e->room = e->room == 0 ? 8 : 2 * e->room;
+        e->items = realloc(e->items, e->room * sizeof(*e->items));
+        if (e->items == NULL)
+            cli_no_memory();
+    }
+    e->items[e->count++] = (struct extent){off, len};
+}
+
+void extents_free(struct extents *e)
+{
+    free(e->items);
+    *e = (struct extents){.items = NULL};
+}
+
+static int checksum_extent(struct fsif_client *cl, int fh, const struct extent *x, void *buf,
+                           struct checksum *c)
+{
+    uint64_t off = x->off;
+    uint64_t end = x->off + x->len;
+
+    while (off < end && !cli_interrupted) {
+        size_t len = end - off < CLI_CHUNK ? (size_t)(end - off) : CLI_CHUNK;
+        int64_t n = fsif_pread(cl, fh, buf, len, off);
+
+        if (n <= 0)
+            return n < 0 ? (int)n : 1;
         checksum_add(c, buf, (size_t)n);
         off += (uint64_t)n;
     }
-    return n < 0 ? (int)n : 0;
+    return 0;
+}
+
+int checksum_remote(struct fsif_client *cl, int fh, const struct extents *of, uint64_t size,
+                    void *buf, struct checksum *c)
+{
+    struct fsif_attr attr;
+    size_t i;
+    int err = fsif_fstat(cl, fh, &attr);
+
+    for (i = 0; err == 0 && i < of->count; i++)
+        err = checksum_extent(cl, fh, &of->items[i], buf, c);
+    return err == 0 && attr.size != size ? 1 : err;
 }
 
 char *remote_temporary(const char *path)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
-#include "cli.h"
+#include "get.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,34 +10,20 @@
 #include <unistd.h>
 
 /*
- * get: files and trees out of an export. Every entry is a job: it is opened, and what it turns out
- * to be is copied or walked. The backend is not trusted: names are checked, local files are made
- * beside their place, never through a link, and put there by rename; set-id bits are dropped.
+ * get: files and trees out of an export. Every entry is a job; what it is the listing says in
+ * dialect 3, before that it is opened to see. The backend is not trusted: names are checked, local
+ * files and links are made beside their place, never through a link, and put there by rename; every
+ * name is one component, relative to a descriptor; set-id bits are dropped. A link that is kept
+ * (-a) says what the backend says, and nothing here ever goes through it.
  */
 
-struct get {
-    struct cli *cli;
-    struct fsif_client *client;
-    const char *export_name;
-    struct pool *pool;
-    struct progress progress;
-};
-
-struct get_job {
-    struct job job;
-    struct get *get;
-    struct ldir *dir; /* where it goes */
-    char *path;       /* in the export */
-    char *name;       /* in dir */
-};
-
-static void remote_failed(struct get *g, const char *path, int err)
+void get_remote_failed(struct get *g, const char *path, int err)
 {
     if (!cli_interrupted)
         cli_error(g->cli, g->export_name, path, err);
 }
 
-static void local_failed(struct get *g, const struct ldir *dir, const char *name, int err)
+void get_local_failed(struct get *g, const struct ldir *dir, const char *name, int err)
 {
     char *path = path_join(dir->shown, name);
 
@@ -45,24 +31,55 @@ static void local_failed(struct get *g, const struct ldir *dir, const char *name
     free(path);
 }
 
-/* Drop a reference; a directory that is complete gets its mode and time. */
+void get_differs(struct get *g, const struct ldir *dir, const char *name)
+{
+    char *path = path_join(dir->shown, name);
+    char *shown = cli_escaped(path);
+
+    g->cli->failed = 1;
+    cli_say(g->cli, "%s: the copy differs", shown);
+    free(shown);
+    free(path);
+}
+
+static void skipped(const struct get_job *j, const char *why)
+{
+    char *shown = cli_escaped(j->path);
+
+    j->get->cli->failed = 1;
+    cli_say(j->get->cli, "%s:/%s: skipped: %s", j->get->export_name, shown, why);
+    free(shown);
+}
+
+/* A directory that is complete gets its mode and times; with -a one that was there does too. */
+static void finish_dir(struct get *g, struct ldir *d)
+{
+    int err;
+
+    if (!d->made && !(g->keep.archive && d->remote != NULL))
+        return;
+    err = keep_local(&g->keep, d->remote, d->fd, &d->attr);
+    if (err < 0)
+        get_remote_failed(g, d->remote, err);
+    else if (err == COPY_DIFFERS)
+        get_differs(g, d, "");
+    else if (err > 0)
+        get_local_failed(g, d, "", err);
+}
+
 static void leave_dir(struct get *g, struct ldir *d)
 {
     while (d != NULL && ldir_put(d)) {
-        if (d->made) {
-            struct timespec times[2] = {{.tv_sec = (time_t)d->attr.atime},
-                                        {.tv_sec = (time_t)d->attr.mtime}};
-
-            if (fchmod(d->fd, d->attr.mode & 0777) != 0 || futimens(d->fd, times) != 0)
-                local_failed(g, d, "", errno);
-        }
+        finish_dir(g, d);
         d = ldir_free(d);
     }
 }
 
 static void get_run(struct job *job, void *buf);
 
-static void push(struct get *g, struct ldir *dir, char *path, const char *name)
+/* @attr: NULL if it is not known */
+static void push(struct get *g, struct ldir *dir, char *path, const char *name,
+                 const struct fsif_attr *attr)
 {
     struct get_job *j = cli_alloc(sizeof(*j));
 
@@ -71,188 +88,260 @@ static void push(struct get *g, struct ldir *dir, char *path, const char *name)
     j->dir = dir;
     j->path = path;
     j->name = cli_format("%s", name);
+    j->fh = -1;
+    if (attr != NULL) {
+        j->known = 1;
+        j->attr = *attr;
+    }
     ldir_get(dir);
     pool_push(g->pool, &j->job);
 }
 
-/* --- one file ------------------------------------------------------------------------------ */
+/* --- one directory ------------------------------------------------------------------------- */
 
-/* Return: 0; a FSIF_E*: of the export's side; an errno: of ours */
-static int copy_out(struct get *g, int fh, int fd, const struct fsif_attr *attr, void *buf,
-                    struct checksum *sum)
+struct level {
+    struct get *get;
+    struct ldir *dir;
+    const char *path;
+    uint32_t count;
+};
+
+/* Return: 0, or a FSIF_E* that ends the listing */
+static int push_entry(struct level *l, const char *name, const struct fsif_attr *attr)
 {
-    uint64_t off = 0;
-
-    for (;;) {
-        int64_t n = fsif_pread(g->client, fh, buf, CLI_CHUNK, off);
-        int err;
-
-        if (n <= 0)
-            return (int)n;
-        err = write_all(fd, buf, (size_t)n);
-        if (err != 0 || cli_interrupted)
-            return err != 0 ? err : EINTR;
-        if (sum != NULL)
-            checksum_add(sum, buf, (size_t)n);
-        off += (uint64_t)n;
-        g->progress.bytes += (uint64_t)n;
-        /* The size is only a hint: less than a whole chunk that ends there is the end. */
-        if ((uint64_t)n < CLI_CHUNK && off == attr->size)
-            return 0;
-    }
-}
-
-/* Read back what was written. Return: 0; an errno; -1: it differs */
-static int verify_local(int fd, void *buf, struct checksum *sum)
-{
-    struct checksum *back = checksum_create();
-    off_t off = 0;
-    ssize_t n;
-    int err = 0;
-
-    while ((n = pread(fd, buf, CLI_CHUNK, off)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            err = errno;
-            break;
-        }
-        checksum_add(back, buf, (size_t)n);
-        off += n;
-    }
-    if (!checksum_match(sum, back) && err == 0)
-        err = -1;
-    return err;
-}
-
-static int finish_local(struct get_job *j, int fd, const struct fsif_attr *attr)
-{
-    struct timespec times[2] = {{.tv_sec = (time_t)attr->atime}, {.tv_sec = (time_t)attr->mtime}};
-
-    (void)j;
-    if (fchmod(fd, attr->mode & 0777) != 0 || futimens(fd, times) != 0)
-        return errno;
+    if (cli_interrupted)
+        return -FSIF_EINTR;
+    if (l->count++ == CLI_MAX_ENTRIES)
+        return -FSIF_EOVERFLOW;
+    if (name_is_safe(name))
+        push(l->get, l->dir, path_join(l->path, name), name, attr);
+    else
+        get_remote_failed(l->get, l->path, -FSIF_EPROTO);
     return 0;
 }
 
-static void get_into(struct get_job *j, int fh, int fd, const struct fsif_attr *attr,
-                     const char *temporary, void *buf)
+static int push_scanned(void *arg, const struct fsif_dirent *e)
 {
-    struct get *g = j->get;
-    struct checksum *sum = g->cli->verify ? checksum_create() : NULL;
-    int err = copy_out(g, fh, fd, attr, buf, sum);
-
-    if (err < 0)
-        remote_failed(g, j->path, err);
-    if (sum != NULL) {
-        int differs = verify_local(fd, buf, sum);
-
-        if (err == 0 && differs < 0) {
-            g->cli->failed = 1;
-            cli_say(g->cli, "%s/%s: the copy differs", j->dir->shown, j->name);
-            err = -1;
-        } else if (err == 0) {
-            err = differs;
-        }
-    }
-    if (err == 0)
-        err = finish_local(j, fd, attr);
-    if (close(fd) != 0 && err == 0)
-        err = errno;
-    if (err == 0 && renameat(j->dir->fd, temporary, j->dir->fd, j->name) != 0)
-        err = errno;
-    if (err > 0 && !(err == EINTR && cli_interrupted))
-        local_failed(g, j->dir, j->name, err);
-    if (err != 0)
-        unlinkat(j->dir->fd, temporary, 0);
-    else
-        g->progress.files++;
+    return push_entry(arg, e->name, e->status == 0 ? &e->attr : NULL);
 }
-
-static void get_file(struct get_job *j, int fh, const struct fsif_attr *attr, void *buf)
-{
-    static _Atomic unsigned int number;
-    char temporary[64];
-    int fd;
-
-    snprintf(temporary, sizeof(temporary), ".fsif-%ld-%u.tmp", (long)getpid(), number++);
-    fd = openat(j->dir->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        local_failed(j->get, j->dir, j->name, errno);
-    else
-        get_into(j, fh, fd, attr, temporary, buf);
-}
-
-/* --- one directory ------------------------------------------------------------------------- */
 
 static void push_entries(struct get *g, struct ldir *dir, const char *path)
 {
+    struct level l = {g, dir, path, 0};
     struct fsif_dir *list;
     const char *name;
-    uint32_t count = 0;
-    int err = fsif_opendir(g->client, path_wire(path), &list);
+    int err;
 
-    if (err < 0) {
-        remote_failed(g, path, err);
-        return;
-    }
-    while ((err = fsif_readdir(list, &name)) > 0 && !cli_interrupted) {
-        if (count++ == CLI_MAX_ENTRIES) {
-            err = -FSIF_EOVERFLOW;
-            break;
+    if (g->session->full) {
+        err = fsif_scandir(g->client, FSIF_ROOT, path_wire(path), FSIF_READDIR_ATTR, push_scanned,
+                           &l);
+    } else {
+        err = fsif_opendir(g->client, path_wire(path), &list);
+        if (err == 0) {
+            while ((err = fsif_readdir(list, &name)) > 0 &&
+                   (err = push_entry(&l, name, NULL)) == 0) {
+            }
+            fsif_closedir(list);
         }
-        if (name_is_safe(name))
-            push(g, dir, path_join(path, name), name);
-        else
-            remote_failed(g, path, -FSIF_EPROTO);
     }
     if (err < 0)
-        remote_failed(g, path, err);
-    fsif_closedir(list);
+        get_remote_failed(g, path, err);
 }
 
-static void get_dir(struct get_job *j, const struct fsif_attr *attr)
+/* Whether it is one of the directories that this one lies in: a link led back. */
+static int leads_back(const struct ldir *d, const struct fsif_attr *a)
 {
-    int made = mkdirat(j->dir->fd, j->name, 0700) == 0;
+    for (; d != NULL; d = d->parent) {
+        if (d->remote != NULL && a->ino != 0 && d->attr.ino == a->ino && d->attr.dev == a->dev)
+            return 1;
+    }
+    return 0;
+}
+
+/* With -a one that was there may not let us in, as it will not in the end. */
+static int open_local_dir(struct get_job *j, int made)
+{
+    int fd = openat(j->dir->fd, j->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd >= 0 && !made && j->get->keep.archive && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+        (st.st_mode & 0700) != 0700 && fchmod(fd, (st.st_mode & 0777) | 0700) != 0) {
+        int err = errno;
+
+        close(fd);
+        errno = err;
+        return -1;
+    }
+    return fd;
+}
+
+static void get_dir(struct get_job *j)
+{
+    int made;
     struct ldir *d;
     int fd = -1;
 
+    if (j->known && j->follow && leads_back(j->dir, &j->attr)) {
+        skipped(j, "a link leads back to a directory that it lies in");
+        return;
+    }
+    made = mkdirat(j->dir->fd, j->name, 0700) == 0;
     if (made || errno == EEXIST)
-        fd = openat(j->dir->fd, j->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = open_local_dir(j, made);
     if (fd < 0) {
-        local_failed(j->get, j->dir, j->name, errno);
+        get_local_failed(j->get, j->dir, j->name, errno);
         return;
     }
     d = ldir_create(j->dir, fd, path_join(j->dir->shown, j->name));
     d->made = made;
-    d->attr = *attr;
+    d->attr = j->attr;
+    d->remote = cli_format("%s", j->path);
     push_entries(j->get, d, j->path);
     leave_dir(j->get, d);
+}
+
+/* --- links --------------------------------------------------------------------------------- */
+
+/* Put what was made under a temporary name in its place. Return: 0 or an errno */
+static int place(struct get_job *j, const char *temporary, int err)
+{
+    if (err == 0 && renameat(j->dir->fd, temporary, j->dir->fd, j->name) != 0)
+        err = errno;
+    /* Of two names of one file rename() leaves both. */
+    unlinkat(j->dir->fd, temporary, 0);
+    return err;
+}
+
+static void get_link(struct get_job *j)
+{
+    struct get *g = j->get;
+    char temporary[64];
+    int remote;
+    char *target = link_target(g->client, j->path, &remote);
+    int err;
+
+    if (target == NULL) {
+        get_remote_failed(g, j->path, remote);
+        return;
+    }
+    get_temporary(temporary);
+    err = symlinkat(target, j->dir->fd, temporary) != 0 ? errno : 0;
+    if (err == 0)
+        err = place(j, temporary, keep_local_link(j->dir->fd, temporary, &j->attr, g->cli->verify));
+    if (err == COPY_DIFFERS)
+        get_differs(g, j->dir, j->name);
+    else if (err != 0)
+        get_local_failed(g, j->dir, j->name, err);
+    else
+        g->progress.files++;
+    free(target);
+}
+
+/* Another name of a file that was copied already. Return: 0 or an errno */
+static int link_twin(struct get_job *j, const struct twin *f)
+{
+    struct ldir *dir;
+    const char *name = twin_place(f, &dir);
+    char temporary[64];
+
+    get_temporary(temporary);
+    if (linkat(dir->fd, name, j->dir->fd, temporary, 0) != 0)
+        return errno;
+    return place(j, temporary, 0);
+}
+
+/* Return: 1 if the job was kept for later */
+static int get_regular(struct get_job *j, void *buf)
+{
+    struct get *g = j->get;
+    struct twin *f;
+    int err;
+
+    if (g->twins == NULL || j->attr.nlink < 2) {
+        get_file(j, buf);
+        return 0;
+    }
+    switch (twins_meet(g->twins, j->attr.dev, j->attr.ino, j->attr.nlink, &j->job, &f)) {
+    case TWIN_WAITS:
+        return 1;
+    case TWIN_COPY:
+        twins_copied(g->twins, f, g->pool, get_file(j, buf), j->dir, j->name);
+        break;
+    default:
+        err = link_twin(j, f);
+        leave_dir(g, twins_linked(g->twins, f));
+        if (err == 0)
+            g->progress.files++;
+        else
+            get_file(j, buf); /* then as a file of its own */
+        break;
+    }
+    return 0;
+}
+
+/* --- what an entry is ---------------------------------------------------------------------- */
+
+/* Look at it, unless the listing told; without -a a link is what it leads to. Return: 0 or FSIF_E*
+ */
+static int look_at(struct get_job *j)
+{
+    struct get *g = j->get;
+    int err = 0;
+
+    if (!g->session->full) {
+        j->fh = fsif_open(g->client, path_wire(j->path), FSIF_O_RDONLY, 0);
+        return j->fh < 0 ? j->fh : fsif_fstat(g->client, j->fh, &j->attr);
+    }
+    if (!j->known)
+        err = fsif_statx(g->client, FSIF_ROOT, path_wire(j->path), FSIF_AT_NOFOLLOW, &j->attr);
+    if (err == 0 && type_of(j->attr.mode) == FSIF_S_IFLNK && !g->keep.archive) {
+        j->follow = 1;
+        err = fsif_statx(g->client, FSIF_ROOT, path_wire(j->path), 0, &j->attr);
+    }
+    j->known = err == 0;
+    return err;
+}
+
+static void close_it(struct get_job *j)
+{
+    if (j->fh >= 0)
+        fsif_close(j->get->client, j->fh);
+    j->fh = -1;
+}
+
+/* Return: 1 if the job was kept for later */
+static int get_one(struct get_job *j, void *buf)
+{
+    int err = look_at(j);
+
+    if (type_of(j->attr.mode) != FSIF_S_IFREG || err < 0)
+        close_it(j);
+    if (err < 0) {
+        get_remote_failed(j->get, j->path, err);
+        return 0;
+    }
+    switch (type_of(j->attr.mode)) {
+    case FSIF_S_IFREG:
+        return get_regular(j, buf);
+    case FSIF_S_IFDIR:
+        get_dir(j);
+        return 0;
+    case FSIF_S_IFLNK:
+        get_link(j);
+        return 0;
+    default:
+        skipped(j, "neither a file nor a directory");
+        return 0;
+    }
 }
 
 static void get_run(struct job *job, void *buf)
 {
     struct get_job *j = (struct get_job *)job;
-    struct get *g = j->get;
-    struct fsif_attr attr;
-    int fh = cli_interrupted ? -1 : fsif_open(g->client, path_wire(j->path), FSIF_O_RDONLY, 0);
-    int err = fh < 0 ? fh : fsif_fstat(g->client, fh, &attr);
 
-    if (err < 0) {
-        remote_failed(g, j->path, err);
-    } else if ((attr.mode & FSIF_S_IFMT) == FSIF_S_IFDIR) {
-        fsif_close(g->client, fh);
-        fh = -1;
-        get_dir(j, &attr);
-    } else if ((attr.mode & FSIF_S_IFMT) == FSIF_S_IFREG) {
-        get_file(j, fh, &attr, buf);
-    } else {
-        g->cli->failed = 1;
-        cli_say(g->cli, "%s:/%s: skipped: neither a file nor a directory", g->export_name, j->path);
-    }
-    if (fh >= 0)
-        fsif_close(g->client, fh);
-    leave_dir(g, j->dir);
+    if (!cli_interrupted && get_one(j, buf))
+        return;
+    leave_dir(j->get, j->dir);
     free(j->path);
     free(j->name);
     free(j);
@@ -289,10 +378,22 @@ static void get_onto(struct get *g, const struct target *from, const char *dest)
     struct ldir *d = open_dir(g, parent);
 
     if (d != NULL) {
-        push(g, d, cli_format("%s", from->path), name);
+        push(g, d, cli_format("%s", from->path), name, NULL);
         leave_dir(g, d);
     }
     free(parent);
+}
+
+/* With -a a link that is named is copied itself. */
+static int source_is_dir(struct get *g, const char *path)
+{
+    struct fsif_attr a;
+    int err;
+
+    if (!g->keep.archive)
+        return remote_is_dir(g->client, path);
+    err = fsif_statx(g->client, FSIF_ROOT, path_wire(path), FSIF_AT_NOFOLLOW, &a);
+    return err < 0 ? err : type_of(a.mode) == FSIF_S_IFDIR;
 }
 
 static void get_targets(struct get *g, const struct target *from, int sources, const char *dest)
@@ -304,14 +405,14 @@ static void get_targets(struct get *g, const struct target *from, int sources, c
     int i;
 
     if (!into) {
-        int dir = remote_is_dir(g->client, from[0].path);
+        int dir = source_is_dir(g, from[0].path);
 
         if (dir == 0) {
             get_onto(g, &from[0], dest);
             return;
         }
         if (dir < 0) {
-            remote_failed(g, from[0].path, dir);
+            get_remote_failed(g, from[0].path, dir);
             return;
         }
     }
@@ -322,15 +423,30 @@ static void get_targets(struct get *g, const struct target *from, int sources, c
         if (from[i].slash)
             push_entries(g, d, from[i].path);
         else
-            push(g, d, cli_format("%s", from[i].path), path_base(from[i].path));
+            push(g, d, cli_format("%s", from[i].path), path_base(from[i].path), NULL);
     }
     leave_dir(g, d);
+}
+
+static void get_all(struct get *g, const struct target *from, int sources, const char *dest)
+{
+    struct ldir *dir;
+
+    if (g->keep.archive)
+        g->twins = twins_create();
+    progress_begin(&g->progress, 0);
+    get_targets(g, from, sources, dest);
+    pool_wait(g->pool, progress_draw, &g->progress);
+    while (g->twins != NULL && twins_drain(g->twins, &dir))
+        leave_dir(g, dir);
+    pool_destroy(g->pool);
+    progress_end(&g->progress);
 }
 
 int command_get(struct cli *cli, char **operands, int count)
 {
     struct target *t = cli_alloc((size_t)count * sizeof(*t));
-    struct get g = {.cli = cli};
+    struct get g = {.cli = cli, .keep = {.cli = cli}};
     struct cli_session *s;
     int status;
 
@@ -343,20 +459,20 @@ int command_get(struct cli *cli, char **operands, int count)
         free(t);
         return status;
     }
+    g.keep.archive = cli->option['a'] != NULL;
+    if (g.keep.archive)
+        cli_need_full(cli, "get -a");
     s = cli_session(cli, t[0].export_name);
     if (s != NULL) {
+        g.session = s;
         g.client = s->client;
+        g.keep.client = s->client;
         g.export_name = s->export_name;
         g.pool = pool_create(cli, cli->jobs);
     }
     status = s == NULL ? CLI_CONNECT : g.pool == NULL ? CLI_FAILED : CLI_OK;
-    if (status == CLI_OK) {
-        progress_begin(&g.progress, 0);
-        get_targets(&g, t, count - 1, operands[count - 1]);
-        pool_wait(g.pool, progress_draw, &g.progress);
-        pool_destroy(g.pool);
-        progress_end(&g.progress);
-    }
+    if (status == CLI_OK)
+        get_all(&g, t, count - 1, operands[count - 1]);
     targets_free(t, count - 1);
     free(t);
     return status;

@@ -1,10 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Modes and sizes as people write them. */
+/* Modes, sizes, owners and other numbers as people write them. */
+
+int number_parse(const char *text, unsigned long max, unsigned int *out)
+{
+    unsigned long value;
+    char *end;
+
+    if (text[0] < '0' || text[0] > '9')
+        return -1;
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    if (errno != 0 || *end != '\0' || value > max)
+        return -1;
+    *out = (unsigned int)value;
+    return 0;
+}
 
 static const struct {
     char letter;
@@ -130,6 +148,72 @@ int size_parse(const char *text, uint64_t *out)
     *out = value;
     return 0;
 }
+
+/* --- owners: numbers as they are, names as this host knows them ----------------------------- */
+
+/* Return: 0; -1 */
+static int id_parse(const char *text, uint32_t *out)
+{
+    unsigned int value;
+
+    if (number_parse(text, UINT32_MAX - 1, &value) < 0)
+        return -1;
+    *out = value;
+    return 0;
+}
+
+static int user_parse(const char *text, uint32_t *uid, uint32_t *login_group)
+{
+    const struct passwd *pw;
+
+    if (id_parse(text, uid) == 0)
+        return 0;
+    pw = getpwnam(text);
+    if (pw == NULL)
+        return -1;
+    *uid = pw->pw_uid;
+    *login_group = pw->pw_gid;
+    return 0;
+}
+
+static int group_parse(const char *text, uint32_t *gid)
+{
+    const struct group *gr;
+
+    if (id_parse(text, gid) == 0)
+        return 0;
+    gr = getgrnam(text);
+    if (gr == NULL)
+        return -1;
+    *gid = gr->gr_gid;
+    return 0;
+}
+
+int owner_parse(const char *text, uint32_t *uid, uint32_t *gid)
+{
+    const char *colon = strchr(text, ':');
+    char *user = cli_format("%.*s", colon == NULL ? (int)strlen(text) : (int)(colon - text), text);
+    uint32_t login_group = UINT32_MAX;
+    int err = 0;
+
+    *uid = UINT32_MAX;
+    *gid = UINT32_MAX;
+    if (text[0] == '\0' || strcmp(text, ":") == 0)
+        err = -1;
+    if (err == 0 && user[0] != '\0')
+        err = user_parse(user, uid, &login_group);
+    if (err == 0 && colon != NULL && colon[1] != '\0') {
+        err = group_parse(colon + 1, gid);
+    } else if (err == 0 && colon != NULL) {
+        /* "USER:" is the group that the user logs in with, so there must be such a user */
+        *gid = login_group;
+        err = login_group == UINT32_MAX ? -1 : 0;
+    }
+    free(user);
+    return err;
+}
+
+/* --- modes for people ---------------------------------------------------------------------- */
 
 static char type_letter(uint32_t mode)
 {

@@ -6,31 +6,105 @@
 
 /* A directory's names, and what they are. */
 
-static void add(struct entries *e, const char *name)
+/* Fewer are looked at one after the other. */
+#define MANY 8u
+
+static struct dir_entry *add(struct entries *e, const char *name)
 {
+    struct dir_entry *entry;
+
     if (e->count == e->room) {
         e->room = e->room == 0 ? 64 : 2 * e->room;
         e->items = realloc(e->items, e->room * sizeof(*e->items));
         if (e->items == NULL)
             cli_no_memory();
     }
-    memset(&e->items[e->count], 0, sizeof(*e->items));
-    e->items[e->count++].name = cli_format("%s", name);
+    entry = &e->items[e->count++];
+    memset(entry, 0, sizeof(*entry));
+    entry->name = cli_format("%s", name);
+    return entry;
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+    return strcmp(((const struct dir_entry *)a)->name, ((const struct dir_entry *)b)->name);
 }
 
-int entries_read(struct fsif_client *cl, const char *path, struct entries *out)
+/* --- a job for several --------------------------------------------------------------------- */
+
+/* Each job takes every STEP-th entry. */
+struct some_job {
+    struct job job;
+    struct entries *entries;
+    int (*pick)(const struct dir_entry *entry);
+    void (*one)(void *arg, struct dir_entry *entry);
+    void *arg;
+    size_t first;
+    size_t step;
+};
+
+static void some_run(struct job *job, void *buf)
+{
+    struct some_job *j = (struct some_job *)job;
+    size_t i;
+
+    (void)buf;
+    for (i = j->first; i < j->entries->count && !cli_interrupted; i += j->step) {
+        struct dir_entry *e = &j->entries->items[i];
+
+        if (j->pick == NULL || j->pick(e))
+            j->one(j->arg, e);
+    }
+    free(j);
+}
+
+void entries_each(struct cli *cli, struct entries *e, int (*pick)(const struct dir_entry *entry),
+                  void (*one)(void *arg, struct dir_entry *entry), void *arg)
+{
+    struct pool *pool = e->count > MANY ? cli_pool(cli) : NULL;
+    size_t jobs = pool != NULL ? cli->jobs : 1;
+    size_t i;
+
+    for (i = 0; i < jobs; i++) {
+        struct some_job *j = cli_alloc(sizeof(*j));
+
+        *j = (struct some_job){{.run = some_run}, e, pick, one, arg, i, jobs};
+        if (pool != NULL)
+            pool_push(pool, &j->job);
+        else
+            some_run(&j->job, NULL);
+    }
+    if (pool != NULL)
+        pool_wait(pool, NULL, NULL);
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+/* One request for some hundred names, with what they are. */
+static int scanned(void *arg, const struct fsif_dirent *d)
+{
+    struct entries *out = arg;
+    struct dir_entry *e;
+
+    if (!name_is_safe(d->name))
+        return -FSIF_EPROTO;
+    if (out->count == CLI_MAX_ENTRIES)
+        return -FSIF_EOVERFLOW;
+    if (cli_interrupted)
+        return -FSIF_EINTR;
+    e = add(out, d->name);
+    e->err = d->status;
+    e->attr = d->attr;
+    e->type = d->attr.mode != 0 ? type_of(d->attr.mode) : d->type;
+    return 0;
+}
+
+static int read_names(struct fsif_client *cl, const char *path, struct entries *out)
 {
     struct fsif_dir *dir;
     const char *name;
-    int err;
+    int err = fsif_opendir(cl, path_wire(path), &dir);
 
-    *out = (struct entries){.items = NULL};
-    err = fsif_opendir(cl, path_wire(path), &dir);
     if (err < 0)
         return err;
     while ((err = fsif_readdir(dir, &name)) > 0 && out->count < CLI_MAX_ENTRIES)
@@ -38,55 +112,106 @@ int entries_read(struct fsif_client *cl, const char *path, struct entries *out)
     if (err > 0)
         err = -FSIF_EOVERFLOW;
     fsif_closedir(dir);
+    return err;
+}
+
+struct look {
+    struct fsif_client *client;
+    const char *path;
+};
+
+/* Dialects 1 and 2 look at one file at a time. */
+static void look_at(void *arg, struct dir_entry *e)
+{
+    struct look *l = arg;
+    char *path = path_join(l->path, e->name);
+
+    e->err = fsif_stat(l->client, path, &e->attr);
+    e->type = type_of(e->attr.mode);
+    free(path);
+}
+
+static int has_no_type(const struct dir_entry *e)
+{
+    return e->type == 0;
+}
+
+/* A store that does not tell types in its listings */
+static void look_at_link(void *arg, struct dir_entry *e)
+{
+    struct look *l = arg;
+    char *path = path_join(l->path, e->name);
+
+    e->err = fsif_statx(l->client, FSIF_ROOT, path, FSIF_AT_NOFOLLOW, &e->attr);
+    e->type = type_of(e->attr.mode);
+    free(path);
+}
+
+int entries_read(struct cli *cli, struct cli_session *s, const char *path, int attr,
+                 struct entries *out)
+{
+    struct look look = {s->client, path};
+    int err;
+
+    *out = (struct entries){.items = NULL};
+    if (s->full)
+        err = fsif_scandir(s->client, FSIF_ROOT, path_wire(path), attr ? FSIF_READDIR_ATTR : 0,
+                           scanned, out);
+    else
+        err = read_names(s->client, path, out);
     if (err < 0) {
         entries_free(out);
         return err;
     }
     if (out->count > 0)
         qsort(out->items, out->count, sizeof(*out->items), by_name);
+    if (!s->full && attr)
+        entries_each(cli, out, NULL, look_at, &look);
+    else if (s->full && !attr)
+        entries_each(cli, out, has_no_type, look_at_link, &look);
     return 0;
 }
 
-/* Each job looks at every STEP-th entry. */
-struct stat_job {
-    struct job job;
-    struct fsif_client *client;
-    const char *path;
-    struct entries *entries;
-    size_t first;
-    size_t step;
-};
+/* --- links --------------------------------------------------------------------------------- */
 
-static void stat_run(struct job *job, void *buf)
+char *link_target(struct fsif_client *cl, const char *path, int *err)
 {
-    struct stat_job *s = (struct stat_job *)job;
-    size_t i;
+    char *text = cli_alloc(FSIF_PATH_MAX + 1);
+    int64_t n = fsif_readlinkat(cl, FSIF_ROOT, path_wire(path), text, FSIF_PATH_MAX);
 
-    (void)buf;
-    for (i = s->first; i < s->entries->count && !cli_interrupted; i += s->step) {
-        struct entry *e = &s->entries->items[i];
-        char *path = path_join(s->path, e->name);
-
-        e->err = fsif_stat(s->client, path, &e->attr);
-        free(path);
-    }
-    free(s);
+    *err = n < 0 ? (int)n : 0;
+    if (n == 0 || n > FSIF_PATH_MAX || (n > 0 && memchr(text, '\0', (size_t)n) != NULL))
+        *err = -FSIF_EPROTO;
+    if (*err == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
-void entries_stat(struct cli *cli, struct fsif_client *cl, const char *path, struct entries *e)
+static int is_link(const struct dir_entry *e)
 {
-    struct pool *pool = e->count > 0 ? pool_create(cli, cli->jobs) : NULL;
+    return e->err == 0 && e->type == FSIF_S_IFLNK;
+}
+
+static void read_target(void *arg, struct dir_entry *e)
+{
+    struct look *l = arg;
+    char *path = path_join(l->path, e->name);
+
+    e->target = link_target(l->client, path, &e->err);
+    free(path);
+}
+
+void entries_targets(struct cli *cli, struct cli_session *s, const char *path, struct entries *e)
+{
+    struct look look = {s->client, path};
     size_t i;
 
-    for (i = 0; pool != NULL && i < cli->jobs; i++) {
-        struct stat_job *s = cli_alloc(sizeof(*s));
-
-        *s = (struct stat_job){{.run = stat_run}, cl, path, e, i, cli->jobs};
-        pool_push(pool, &s->job);
-    }
-    if (pool != NULL) {
-        pool_wait(pool, NULL, NULL);
-        pool_destroy(pool);
+    for (i = 0; i < e->count; i++) {
+        if (is_link(&e->items[i])) {
+            entries_each(cli, e, is_link, read_target, &look);
+            return;
+        }
     }
 }
 
@@ -94,8 +219,10 @@ void entries_free(struct entries *e)
 {
     size_t i;
 
-    for (i = 0; i < e->count; i++)
+    for (i = 0; i < e->count; i++) {
         free(e->items[i].name);
+        free(e->items[i].target);
+    }
     free(e->items);
     *e = (struct entries){.items = NULL};
 }

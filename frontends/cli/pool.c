@@ -131,3 +131,10 @@ void pool_destroy(struct pool *p)
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
+
+struct pool *cli_pool(struct cli *cli)
+{
+    if (cli->pool == NULL)
+        cli->pool = pool_create(cli, cli->jobs);
+    return cli->pool;
+}

@@ -161,9 +161,12 @@ static const char *reason(const struct cli *cli, const char *export_name, int er
 
 void cli_error(struct cli *cli, const char *export_name, const char *path, int err)
 {
-    char *shown = cli_escaped(path);
+    char *shown;
 
     cli->failed = 1;
+    if (cli_interrupted && err == -FSIF_EINTR)
+        return; /* the signal says it */
+    shown = cli_escaped(path);
     cli_say(cli, "%s:/%s: %s", export_name, shown, reason(cli, export_name, err));
     free(shown);
 }

@@ -12,6 +12,8 @@ void cli_client_options(const struct cli *cli, struct fsif_client_options *o)
     o->timeout_ms = cli->timeout_ms;
     o->dialects = cli->dialects;
     o->registry = cli->registry;
+    o->queues = cli->queues;
+    o->spin_us = cli->spin_us;
 }
 
 /* -FSIF_ENOENT has two meanings: nobody is at the address, or the export is not there. */
@@ -47,6 +49,15 @@ int cli_connect_failed(struct cli *cli, const char *export_name, int err)
     return CLI_CONNECT;
 }
 
+static int suits(struct cli *cli, const struct cli_session *s)
+{
+    if (s->limits.dialect >= cli->dialect)
+        return 1;
+    cli_say(cli, "%s: '%s' needs dialect %u, and the session speaks dialect %u", s->export_name,
+            cli->needs_it, (unsigned int)cli->dialect, (unsigned int)s->limits.dialect);
+    return 0;
+}
+
 struct cli_session *cli_session(struct cli *cli, const char *export_name)
 {
     struct fsif_client_options o;
@@ -55,7 +66,7 @@ struct cli_session *cli_session(struct cli *cli, const char *export_name)
 
     for (s = cli->sessions; s != NULL; s = s->next) {
         if (strcmp(s->export_name, export_name) == 0)
-            return s;
+            return suits(cli, s) ? s : NULL;
     }
     s = cli_alloc(sizeof(*s));
     strcpy(s->export_name, export_name);
@@ -67,9 +78,16 @@ struct cli_session *cli_session(struct cli *cli, const char *export_name)
         return NULL;
     }
     fsif_get_limits(s->client, &s->limits);
+    s->full = s->limits.dialect >= 3;
     s->next = cli->sessions;
     cli->sessions = s;
-    return s;
+    return suits(cli, s) ? s : NULL;
+}
+
+void cli_need_full(struct cli *cli, const char *what)
+{
+    cli->dialect = 3;
+    cli->needs_it = what;
 }
 
 void cli_sessions_close(struct cli *cli)
@@ -83,8 +101,33 @@ void cli_sessions_close(struct cli *cli)
     }
 }
 
+int cli_each(struct cli *cli, char **operands, int count,
+             int (*one)(struct cli *cli, struct cli_session *s, const struct target *t))
+{
+    struct target *t = cli_alloc((size_t)count * sizeof(*t));
+    int status = targets_parse(cli, operands, count, t);
+    int i;
+
+    for (i = 0; status == CLI_OK && i < count && !cli_interrupted; i++) {
+        struct cli_session *s = cli_session(cli, t[i].export_name);
+        int err;
+
+        if (s == NULL) {
+            status = CLI_CONNECT;
+            break;
+        }
+        err = one(cli, s, &t[i]);
+        if (err < 0)
+            cli_error(cli, t[i].export_name, t[i].path, err);
+    }
+    if (status != CLI_USAGE)
+        targets_free(t, count);
+    free(t);
+    return status;
+}
+
 int cli_on_one_export(struct cli *cli, char **operands, int count,
-                      int (*all)(struct cli *cli, struct fsif_client *cl, struct target *t,
+                      int (*all)(struct cli *cli, struct cli_session *s, struct target *t,
                                  int sources))
 {
     struct target *t = cli_alloc((size_t)count * sizeof(*t));
@@ -93,9 +136,45 @@ int cli_on_one_export(struct cli *cli, char **operands, int count,
 
     if (status == CLI_OK) {
         s = cli_session(cli, t[0].export_name);
-        status = s == NULL ? CLI_CONNECT : all(cli, s->client, t, count - 1);
+        status = s == NULL ? CLI_CONNECT : all(cli, s, t, count - 1);
         targets_free(t, count);
     }
+    free(t);
+    return status;
+}
+
+int cli_show_each(struct cli *cli, char **operands, int count, int headings,
+                  void (*one)(struct cli *cli, struct cli_session *s, const struct target *t,
+                              struct json_t *json))
+{
+    struct target *t = cli_alloc((size_t)count * sizeof(*t));
+    struct json_t *json = NULL;
+    int status = targets_parse(cli, operands, count, t);
+    int i;
+
+    if (status != CLI_OK) {
+        free(t);
+        return status;
+    }
+    if (cli->json)
+        json = json_list();
+    for (i = 0; i < count && !cli_interrupted; i++) {
+        struct cli_session *s = cli_session(cli, t[i].export_name);
+
+        if (s == NULL) {
+            status = CLI_CONNECT;
+            break;
+        }
+        if (headings && count > 1 && !cli->json) {
+            fputs(i > 0 ? "\n" : "", stdout);
+            cli_print_name(stdout, operands[i]);
+            puts(":");
+        }
+        one(cli, s, &t[i], json);
+    }
+    if (cli->json)
+        json_print(json);
+    targets_free(t, count);
     free(t);
     return status;
 }

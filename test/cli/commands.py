@@ -137,7 +137,9 @@ def attributes(d):
     free = json.loads(d.ok("df", "--json"))
     check("df", [f["name"] for f in free] == ["mem:/", "ro:/", "rw:/"] and
           all(f["free"] > 0 for f in free), free)
-    check("df -h", d.ok("df", "-h", "mem:/").split()[1] == b"mem:/")
+    rows = [line.split() for line in d.ok("df", "-h", "mem:/").splitlines()]
+    check("df -h", rows[0] == [b"size", b"used", b"free", b"export"] and len(rows) == 2 and
+          rows[1][3] == b"mem:/" and rows[1][2] != b"-", rows)
     d.bad("df", "rw:/none", says=b"fsif: rw:/none: No such file or directory")
 
 

@@ -54,7 +54,12 @@ def destinations(d):
     check("put --verify", tree(d.rw + "/verified") == whole)
     d.ok("get", "--verify", "-j", "32", "rw:/verified/", home + "/verified")
     check("get --verify", tree(home + "/verified") == whole)
-    # Again, onto what is there.
+    # Again, onto what is there. Only root makes a file in a folder that is closed to writing.
+    if os.getuid() != 0:
+        for top in (d.rw, home):
+            os.chmod(top + "/verified/closed", 0o755)
+            os.chmod(top + "/src/closed" if top == home else top + "/to1/closed", 0o755)
+        whole = tree(home + "/src")
     d.ok("put", home + "/src/", "rw:/verified")
     d.ok("get", "rw:/verified/", home + "/verified")
     check("twice", tree(home + "/verified") == whole and tree(d.rw + "/verified") == whole)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What the program fsif makes of words: modes, sizes, paths, names for a terminal. */
+/* What the program fsif makes of words: modes, sizes, times, owners, paths, names for a terminal.
+ */
 
 #define _GNU_SOURCE
 #include <check.h>
@@ -114,6 +115,134 @@ START_TEST(sizes)
 
         ck_assert_msg(rows[i].want < 0 ? err < 0 : err == 0 && out == (uint64_t)rows[i].want,
                       "'%s'", rows[i].text);
+    }
+}
+END_TEST
+
+/* A point in time; sec INT64_MIN: refused */
+struct time_row {
+    const char *text;
+    int64_t sec;
+    uint32_t nsec;
+};
+
+static void check_times(const struct time_row *rows, size_t n,
+                        int (*parse)(const char *text, struct fsif_timespec *out))
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        struct fsif_timespec out = {0, 0};
+        int err = parse(rows[i].text, &out);
+
+        ck_assert_msg(rows[i].sec == INT64_MIN
+                          ? err < 0
+                          : err == 0 && out.sec == rows[i].sec && out.nsec == rows[i].nsec,
+                      "'%s': %d %lld.%u", rows[i].text, err, (long long)out.sec, out.nsec);
+    }
+}
+
+START_TEST(dates)
+{
+    static const struct time_row rows[] = {
+        {"now", 0, FSIF_UTIME_NOW},
+        {"@0", 0, 0},
+        {"@1234567890", 1234567890, 0},
+        {"@-1", -1, 0},
+        {"@1.5", 1, 500000000},
+        {"@1,000000001", 1, 1},
+        {"@1.0000000019", 1, 1},
+        {"@-1.25", -2, 750000000},
+        {"2001-09-09", 999993600, 0},
+        {"2001-09-09 01:46", 999999960, 0},
+        {"2001-09-09 01:46:40", 1000000000, 0},
+        {"2001-09-09T01:46:40.125", 1000000000, 125000000},
+        {"2001-09-09 01:46:40Z", 1000000000, 0},
+        {"2001-09-09 01:46:40 Z", 1000000000, 0},
+        {"2001-09-09 03:46:40+02:00", 1000000000, 0},
+        {"2001-09-08 20:16:40 -0530", 1000000000, 0},
+        {"2001-09-09 03:46:40 +02", 1000000000, 0},
+        {"2000-02-29", 951782400, 0},
+        {"1969-12-31 23:59:59Z", -1, 0},
+        {"2001-02-29", INT64_MIN, 0},
+        {"2001-13-01", INT64_MIN, 0},
+        {"2001-00-01", INT64_MIN, 0},
+        {"2001-01-32", INT64_MIN, 0},
+        {"2001-1-1", INT64_MIN, 0},
+        {"2001-01-01 24:00", INT64_MIN, 0},
+        {"2001-01-01 00:60", INT64_MIN, 0},
+        {"2001-01-01 1:00", INT64_MIN, 0},
+        {"2001-01-01 01:00:00.", INT64_MIN, 0},
+        {"2001-01-01 01:00 +25", INT64_MIN, 0},
+        {"2001-01-01 01:00 +1", INT64_MIN, 0},
+        {"2001-01-01 01:00 x", INT64_MIN, 0},
+        {"2001-01-01+01", INT64_MIN, 0},
+        {"@", INT64_MIN, 0},
+        {"@1.", INT64_MIN, 0},
+        {"@1x", INT64_MIN, 0},
+        {"@1234567890123456789", INT64_MIN, 0},
+        {"yesterday", INT64_MIN, 0},
+        {"", INT64_MIN, 0},
+    };
+
+    check_times(rows, sizeof(rows) / sizeof(rows[0]), date_parse);
+}
+END_TEST
+
+START_TEST(stamps)
+{
+    static const struct time_row rows[] = {
+        {"200109090146.40", 1000000000, 0}, {"200109090146", 999999960, 0},
+        {"0109090146.40", 1000000000, 0},   {"7001010000", 0, 0},
+        {"6901010000", -31536000, 0},       {"3701010000", 2114380800, 0},
+        {"20010909014", INT64_MIN, 0},      {"2001090901460", INT64_MIN, 0},
+        {"200113090146", INT64_MIN, 0},     {"200109320146", INT64_MIN, 0},
+        {"200109092460", INT64_MIN, 0},     {"200109090146.4", INT64_MIN, 0},
+        {"200109090146.400", INT64_MIN, 0}, {"200109090146.", INT64_MIN, 0},
+        {"2001x9090146", INT64_MIN, 0},     {"", INT64_MIN, 0},
+    };
+    struct fsif_timespec this_year;
+
+    check_times(rows, sizeof(rows) / sizeof(rows[0]), stamp_parse);
+    ck_assert_int_eq(stamp_parse("01010000", &this_year), 0);
+    ck_assert_int_gt(this_year.sec, 1577836800); /* 2020 */
+}
+END_TEST
+
+START_TEST(owners)
+{
+    static const struct {
+        const char *text;
+        int err;
+        uint32_t uid;
+        uint32_t gid;
+    } rows[] = {
+        {"0", 0, 0, UINT32_MAX},
+        {"1234:2345", 0, 1234, 2345},
+        {":7", 0, UINT32_MAX, 7},
+        {"root", 0, 0, UINT32_MAX},
+        {"root:root", 0, 0, 0},
+        {"root:", 0, 0, 0},
+        {":root", 0, UINT32_MAX, 0},
+        {"4294967294", 0, UINT32_MAX - 1, UINT32_MAX},
+        {"4294967295", -1, 0, 0},
+        {"-1", -1, 0, 0},
+        {"", -1, 0, 0},
+        {":", -1, 0, 0},
+        {"12:", -1, 0, 0},
+        {"0:no such group", -1, 0, 0},
+        {"no such user", -1, 0, 0},
+        {"0:0:0", -1, 0, 0},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t uid;
+        uint32_t gid;
+        int err = owner_parse(rows[i].text, &uid, &gid);
+
+        ck_assert_msg(err == rows[i].err && (err < 0 || (uid == rows[i].uid && gid == rows[i].gid)),
+                      "'%s': %d %u %u", rows[i].text, err, uid, gid);
     }
 }
 END_TEST
@@ -271,9 +400,13 @@ int main(void)
     Suite *s = suite_create("cli_words");
     TCase *t = tcase_create("cli_words");
 
+    setenv("TZ", "UTC", 1);
     tcase_add_test(t, modes);
     tcase_add_test(t, mode_texts);
     tcase_add_test(t, sizes);
+    tcase_add_test(t, dates);
+    tcase_add_test(t, stamps);
+    tcase_add_test(t, owners);
     tcase_add_test(t, human);
     tcase_add_test(t, targets);
     tcase_add_test(t, paths);
