@@ -30,6 +30,23 @@ def wait_until(condition, what):
         time.sleep(0.002)
 
 
+def skip(why):
+    print("skipped: " + why)
+
+
+def can_xattr(folder):
+    """Whether files there can have attributes of "user."; tmpfs of older kernels has none."""
+    path = folder + "/.can-xattr"
+    put_file(path)
+    try:
+        os.setxattr(path, "user.test", b"x")
+        return True
+    except OSError:
+        return False
+    finally:
+        os.unlink(path)
+
+
 def finish():
     print("%d checks, %d failed" % (checks, failures))
     sys.exit(1 if failures or not checks else 0)
