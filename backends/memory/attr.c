@@ -61,24 +61,56 @@ int fsi_memory_stat(struct fsif_store *st, uint64_t base, const char *path, uint
     return 0;
 }
 
-/* As truncate() on a path, @file NULL, or ftruncate(). */
+/* As truncate() on a path, @file NULL or good for that only, or ftruncate(). */
 static int check_size(const struct memory_file *file, const struct memory_node *node, uint64_t size)
 {
-    if (file != NULL && (file->flags & FSIF_O_PATH) != 0)
-        return -FSIF_EBADF;
-    if (file != NULL && (file->flags & FSIF_O_ACCMODE) == FSIF_O_RDONLY)
+    if (file != NULL && (file->flags & (FSIF_O_ACCMODE | FSIF_O_PATH)) == FSIF_O_RDONLY)
         return -FSIF_EINVAL;
+    if (file == NULL && node->type == FSIF_S_IFLNK)
+        return -FSIF_ELOOP;
     if (node->type != FSIF_S_IFREG)
-        return node->type == FSIF_S_IFDIR ? -FSIF_EISDIR : -FSIF_EINVAL;
+        return node->type == FSIF_S_IFDIR ? -FSIF_EISDIR : -FSIF_EACCES;
     return size > MEMORY_FILE_MAX ? -FSIF_EFBIG : 0;
 }
 
 static int check_set(const struct memory_file *file, const struct memory_node *node,
                      const struct fsif_setattr *set)
 {
-    if ((set->mask & FSIF_SET_MODE) != 0 && node->type == FSIF_S_IFLNK)
-        return -FSIF_EOPNOTSUPP;
-    return (set->mask & FSIF_SET_SIZE) != 0 ? check_size(file, node, set->size) : 0;
+    int err = (set->mask & FSIF_SET_SIZE) != 0 ? check_size(file, node, set->size) : 0;
+
+    if (err == 0 && (set->mask & FSIF_SET_MODE) != 0 && node->type == FSIF_S_IFLNK)
+        err = -FSIF_EOPNOTSUPP;
+    return err;
+}
+
+/* What is wrong whatever it is set on */
+static int check_values(const struct fsif_setattr *set)
+{
+    const uint32_t atime = FSIF_SET_ATIME | FSIF_SET_ATIME_NOW;
+    const uint32_t mtime = FSIF_SET_MTIME | FSIF_SET_MTIME_NOW;
+    uint32_t mask = set->mask;
+
+    if ((mask & ~FSIF_SET_ALL) != 0 || (mask & atime) == atime || (mask & mtime) == mtime)
+        return -FSIF_EINVAL;
+    if (((mask & FSIF_SET_UID) != 0 && set->uid == UINT32_MAX) ||
+        ((mask & FSIF_SET_GID) != 0 && set->gid == UINT32_MAX) ||
+        ((mask & FSIF_SET_SIZE) != 0 && set->size > INT64_MAX))
+        return -FSIF_EINVAL;
+    return ((mask & FSIF_SET_ATIME) != 0 && set->atime_nsec >= SECOND) ||
+                   ((mask & FSIF_SET_MTIME) != 0 && set->mtime_nsec >= SECOND)
+               ? -FSIF_EINVAL
+               : 0;
+}
+
+/* With a map to one owner, files are given to nobody else. */
+static int check_owner(const struct fsif_store *st, const struct fsif_setattr *set)
+{
+    if (!st->mapped)
+        return 0;
+    return ((set->mask & FSIF_SET_UID) != 0 && set->uid != st->uid) ||
+                   ((set->mask & FSIF_SET_GID) != 0 && set->gid != st->gid)
+               ? -FSIF_EPERM
+               : 0;
 }
 
 static void set_times(struct memory_node *node, const struct fsif_setattr *set)
@@ -134,11 +166,11 @@ int fsi_memory_setattr(struct fsif_store *st, uint64_t base, const char *path, u
 
     if (st->read_only)
         return -FSIF_EROFS;
-    if ((set->mask & ~FSIF_SET_ALL) != 0 || (size != 0 && set->size > INT64_MAX) ||
-        ((set->mask & FSIF_SET_ATIME) != 0 && set->atime_nsec >= SECOND) ||
-        ((set->mask & FSIF_SET_MTIME) != 0 && set->mtime_nsec >= SECOND))
-        return -FSIF_EINVAL;
-    err = fsi_memory_get(st, base, path, flags, &node);
+    err = check_values(set);
+    if (err == 0)
+        err = check_owner(st, set);
+    if (err == 0)
+        err = fsi_memory_get(st, base, path, flags, &node);
     if (err != 0)
         return err;
     err = check_set(file, node, set);

@@ -182,6 +182,7 @@ struct fsif_store {
     pthread_mutex_t life, locking, watching;
     /* constant */
     uint32_t read_only, setid, special;
+    uint32_t mapped; /* all files belong to uid and gid, and stay theirs */
     uint32_t uid, gid;
     uint32_t max_nodes;
     uint64_t max_bytes;
@@ -248,6 +249,7 @@ void fsi_memory_exchange(struct fsif_store *st, struct memory_entry *a, struct m
 
 /* walk.c */
 struct memory_node *fsi_memory_parent(const struct memory_node *dir);
+int fsi_memory_check_name(const struct memory_node *dir, size_t len);
 int fsi_memory_start(struct fsif_store *st, uint64_t base, struct memory_node **out);
 int fsi_memory_walk(struct fsif_store *st, uint64_t base, const char *path, enum memory_last last,
                     struct memory_place *out);

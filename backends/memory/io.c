@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* One call copies this much of a file at most, and this much at a time. */
-enum { COPY_MAX = 1 << 30, PIECE = 16384 };
+enum { COPY_MAX = 64 << 20, PIECE = 16384 };
 
 static int reads(const struct memory_file *f)
 {
@@ -86,21 +86,34 @@ int fsi_memory_sync(struct fsif_store *st, uint64_t file, uint32_t flags)
     return (flags & ~(FSIF_SYNC_DATA | FSIF_SYNC_FS)) != 0 ? -FSIF_EINVAL : 0;
 }
 
-/* The combinations that Linux knows */
-static int check_allocate(uint32_t flags, uint64_t off, uint64_t len)
+/* Whether these flags mean something together */
+static int knows_flags(uint32_t flags)
 {
-    if (off > INT64_MAX || len > INT64_MAX || len == 0)
-        return -FSIF_EINVAL;
     switch (flags) {
     case 0:
     case FSIF_ALLOCATE_KEEP_SIZE:
     case FSIF_ALLOCATE_ZERO:
     case FSIF_ALLOCATE_ZERO | FSIF_ALLOCATE_KEEP_SIZE:
     case FSIF_ALLOCATE_PUNCH | FSIF_ALLOCATE_KEEP_SIZE:
-        return 0;
+        return 1;
     default:
-        return -FSIF_EOPNOTSUPP;
+        return 0;
     }
+}
+
+static int check_allocate(const struct memory_file *f, uint32_t flags, uint64_t off, uint64_t len)
+{
+    if (f == NULL)
+        return -FSIF_EBADF;
+    if (!knows_flags(flags) || off > INT64_MAX || len > INT64_MAX)
+        return -FSIF_EINVAL;
+    if ((f->flags & FSIF_O_PATH) != 0)
+        return -FSIF_EBADF;
+    if (len == 0)
+        return -FSIF_EINVAL;
+    if (!writes(f))
+        return -FSIF_EBADF;
+    return off + len > MEMORY_FILE_MAX ? -FSIF_EFBIG : 0;
 }
 
 static int allocate(struct fsif_store *st, struct memory_data *d, uint32_t flags, uint64_t from,
@@ -131,13 +144,7 @@ int fsi_memory_allocate(struct fsif_store *st, uint64_t file, uint32_t flags, ui
 
     if (st->read_only)
         return -FSIF_EROFS;
-    if (f == NULL)
-        return -FSIF_EBADF;
-    err = check_allocate(flags, off, len);
-    if (err == 0 && !writes(f))
-        err = -FSIF_EBADF;
-    if (err == 0 && off + len > MEMORY_FILE_MAX)
-        err = -FSIF_EFBIG;
+    err = check_allocate(f, flags, off, len);
     if (err != 0)
         return err;
     node = f->node;
@@ -157,9 +164,13 @@ int64_t fsi_memory_seek(struct fsif_store *st, uint64_t file, uint64_t off, uint
     const struct memory_data *d;
     uint64_t at, size;
 
-    if (f == NULL || (f->flags & FSIF_O_PATH) != 0)
+    if (f == NULL)
         return -FSIF_EBADF;
-    if (f->node->type != FSIF_S_IFREG || flags > FSIF_SEEK_HOLE)
+    if (flags > FSIF_SEEK_HOLE)
+        return -FSIF_EINVAL;
+    if ((f->flags & FSIF_O_PATH) != 0)
+        return -FSIF_EBADF;
+    if (f->node->type != FSIF_S_IFREG)
         return -FSIF_EINVAL;
     d = &f->node->u.data;
     pthread_rwlock_rdlock(&f->node->lock);
@@ -219,9 +230,7 @@ static int check_copy(const struct memory_file *f, const struct memory_file *f2,
         return -FSIF_EISDIR;
     if (!reads(f) || !writes(f2) || (f2->flags & FSIF_O_APPEND) != 0)
         return -FSIF_EBADF;
-    if (off > INT64_MAX || off2 > INT64_MAX)
-        return -FSIF_EINVAL;
-    if (len > INT64_MAX || off + len > INT64_MAX || off2 + len > INT64_MAX)
+    if (off + len > INT64_MAX || off2 + len > INT64_MAX)
         return -FSIF_EOVERFLOW;
     return 0;
 }
@@ -242,8 +251,15 @@ int64_t fsi_memory_copy_range(struct fsif_store *st, uint64_t file, uint64_t off
     struct memory_file *f = fsi_memory_file(st, file), *f2 = fsi_memory_file(st, file2);
     uint64_t done = 0, size;
     int64_t n = 0;
-    int err = st->read_only ? -FSIF_EROFS : check_copy(f, f2, off, off2, len);
+    int err;
 
+    if (st->read_only)
+        return -FSIF_EROFS;
+    if (off > INT64_MAX || off2 > INT64_MAX || len > INT64_MAX)
+        return -FSIF_EINVAL;
+    if (len > COPY_MAX)
+        len = COPY_MAX;
+    err = check_copy(f, f2, off, off2, len);
     if (err != 0)
         return err;
     size = size_now(f->node);
@@ -257,8 +273,6 @@ int64_t fsi_memory_copy_range(struct fsif_store *st, uint64_t file, uint64_t off
         return -FSIF_EFBIG;
     if (len > MEMORY_FILE_MAX - off2)
         len = MEMORY_FILE_MAX - off2;
-    if (len > COPY_MAX)
-        len = COPY_MAX;
     while (done < len) {
         n = copy_piece(st, f->node, off + done, f2->node, off2 + done, len - done);
         if (n <= 0)

@@ -65,20 +65,14 @@ static void fill(struct batch *b, const struct memory_node *node, uint64_t cooki
     }
 }
 
-static int next_batch(struct fsif_store *st, struct memory_file *f, uint64_t cookie,
-                      struct batch *b)
+static void next_batch(struct fsif_store *st, struct memory_file *f, uint64_t cookie,
+                       struct batch *b)
 {
-    int err = 0;
-
     pthread_rwlock_rdlock(&st->tree);
-    if (f->node->named == 0)
-        err = -FSIF_ENOENT;
-    else if (cookie == 0)
+    if (cookie == 0)
         atomic_store(&f->until, f->node->u.dir.cookie);
-    if (err == 0)
-        fill(b, f->node, cookie, atomic_load(&f->until));
+    fill(b, f->node, cookie, atomic_load(&f->until));
     pthread_rwlock_unlock(&st->tree);
-    return err;
 }
 
 int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
@@ -92,9 +86,9 @@ int fsi_memory_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
     if (f->node->type != FSIF_S_IFDIR)
         return -FSIF_ENOTDIR;
     for (;;) {
-        int err = next_batch(st, f, cookie, &b);
-        if (err != 0 || b.n == 0)
-            return err;
+        next_batch(st, f, cookie, &b);
+        if (b.n == 0)
+            return 0;
         for (uint32_t i = 0; i < b.n; i++)
             if (fn(arg, &b.entry[i]) == 0)
                 return 1;

@@ -155,13 +155,13 @@ static int change(struct fsif_store *st, struct memory_node *node, uint32_t whol
     return err;
 }
 
-static void test(struct fsif_store *st, const struct memory_node *node, uint32_t whole,
-                 const struct want *w, struct fsif_lock *lock)
+static void test(struct fsif_store *st, const struct memory_node *node, const struct want *w,
+                 struct fsif_lock *lock)
 {
     const struct memory_held *h;
 
     pthread_mutex_lock(&st->locking);
-    h = conflict(node->held[whole], w);
+    h = conflict(node->held[0], w);
     lock->mode = h != NULL ? h->mode : FSIF_LOCK_UNLOCK;
     if (h != NULL) {
         lock->offset = h->first;
@@ -175,15 +175,18 @@ static int check(const struct memory_file *f, uint32_t flags, const struct fsif_
     const uint32_t known = FSIF_LOCK_TEST | FSIF_LOCK_WHOLE | FSIF_LOCK_WAIT;
     uint32_t access, testing = flags & FSIF_LOCK_TEST;
 
-    if (f == NULL || (f->flags & FSIF_O_PATH) != 0)
+    if (f == NULL)
         return -FSIF_EBADF;
-    if ((flags & ~known) != 0 || lock->mode < FSIF_LOCK_SHARED || lock->mode > FSIF_LOCK_UNLOCK ||
-        (testing && lock->mode == FSIF_LOCK_UNLOCK))
+    if ((flags & ~known) != 0 || lock->mode < FSIF_LOCK_SHARED || lock->mode > FSIF_LOCK_UNLOCK)
+        return -FSIF_EINVAL;
+    if ((flags & FSIF_LOCK_WHOLE) != 0 && testing) /* flock() cannot ask either */
         return -FSIF_EINVAL;
     if ((flags & FSIF_LOCK_WHOLE) != 0)
-        return 0;
-    if (lock->offset > LAST || lock->length > LAST)
+        return (f->flags & FSIF_O_PATH) != 0 ? -FSIF_EBADF : 0;
+    if (lock->offset > LAST || lock->length > LAST || (testing && lock->mode == FSIF_LOCK_UNLOCK))
         return -FSIF_EINVAL;
+    if ((f->flags & FSIF_O_PATH) != 0)
+        return -FSIF_EBADF;
     if (lock->length > 0 && lock->length - 1 > LAST - lock->offset)
         return -FSIF_EOVERFLOW;
     access = f->flags & FSIF_O_ACCMODE;
@@ -197,7 +200,7 @@ static int check(const struct memory_file *f, uint32_t flags, const struct fsif_
 int fsi_memory_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct fsif_lock *lock)
 {
     const struct memory_file *f = fsi_memory_file(st, file);
-    uint32_t whole = (flags & FSIF_LOCK_WHOLE) != 0;
+    const uint32_t whole = (flags & FSIF_LOCK_WHOLE) != 0;
     struct want w = {f, 0, LAST, lock->mode};
     int err = check(f, flags, lock);
 
@@ -209,7 +212,7 @@ int fsi_memory_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct
     }
     if ((flags & FSIF_LOCK_TEST) == 0)
         return change(st, f->node, whole, &w);
-    test(st, f->node, whole, &w, lock);
+    test(st, f->node, &w, lock);
     return 0;
 }
 

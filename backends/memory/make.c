@@ -17,6 +17,9 @@ static int new_place(struct fsif_store *st, uint64_t base, const char *path, int
         return err;
     if (out->self != NULL || out->entry != NULL)
         return -FSIF_EEXIST;
+    err = fsi_memory_check_name(out->dir, out->len);
+    if (err != 0)
+        return err;
     return out->slash && !directory ? -FSIF_ENOENT : 0;
 }
 
@@ -73,8 +76,6 @@ static int check_type(const struct fsif_store *st, uint32_t type)
     case FSIF_S_IFCHR:
     case FSIF_S_IFBLK:
         return st->special ? 0 : -FSIF_EPERM;
-    case FSIF_S_IFDIR:
-        return -FSIF_EPERM;
     default:
         return -FSIF_EINVAL;
     }
@@ -176,7 +177,7 @@ int64_t fsi_memory_readlink(struct fsif_store *st, uint64_t base, const char *pa
         n = len < node->u.link.len ? len : node->u.link.len;
         memcpy(buf, node->u.link.text, (size_t)n);
     } else {
-        n = path[0] == '\0' ? -FSIF_ENOENT : -FSIF_EINVAL;
+        n = -FSIF_EINVAL;
     }
     fsi_memory_put(st, node);
     return n;

@@ -35,13 +35,12 @@ static void choose_seed(uint64_t seed[2])
 
 static void fill(struct fsif_store *st, const struct fsif_store_config *config)
 {
-    int mapped = config->map == FSIF_MAP_OWNER;
-
     st->read_only = config->read_only;
     st->setid = config->setid;
     st->special = config->special;
-    st->uid = mapped ? config->uid : (uint32_t)geteuid();
-    st->gid = mapped ? config->gid : (uint32_t)getegid();
+    st->mapped = config->map == FSIF_MAP_OWNER;
+    st->uid = st->mapped ? config->uid : (uint32_t)geteuid();
+    st->gid = st->mapped ? config->gid : (uint32_t)getegid();
     st->max_bytes = config->max_bytes != 0 ? config->max_bytes : MEMORY_DEFAULT_BYTES;
     st->max_nodes = config->max_nodes != 0 ? config->max_nodes : MEMORY_DEFAULT_NODES;
     choose_seed(st->seed);

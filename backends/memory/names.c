@@ -10,12 +10,12 @@
 static int check_remove(const struct memory_place *at, uint32_t flags)
 {
     int file = flags == FSIF_REMOVE_FILE, dir = flags == FSIF_REMOVE_DIR;
-    const struct memory_node *node;
+    struct memory_node *node;
 
     if (at->self != NULL)
         return file ? -FSIF_EISDIR : -FSIF_EINVAL;
     if (at->entry == NULL)
-        return -FSIF_ENOENT;
+        return fsi_memory_end(at, &node);
     node = at->entry->node;
     if (node->type != FSIF_S_IFDIR)
         return dir || at->slash ? -FSIF_ENOTDIR : 0;
@@ -76,12 +76,19 @@ static int check_target(const struct memory_node *node, const struct memory_node
 static int check_names(const struct memory_place *from, const struct memory_place *to,
                        uint32_t flags)
 {
+    int err;
+
     if (from->self != NULL)
         return -FSIF_EBUSY;
     if (to->self != NULL)
         return (flags & FSIF_RENAME_NOREPLACE) != 0 ? -FSIF_EEXIST : -FSIF_EBUSY;
-    if (from->entry == NULL)
-        return -FSIF_ENOENT;
+    err = fsi_memory_check_name(from->dir, from->len);
+    if (err == 0 && from->entry == NULL)
+        err = -FSIF_ENOENT;
+    if (err == 0)
+        err = fsi_memory_check_name(to->dir, to->len);
+    if (err != 0)
+        return err;
     if ((flags & FSIF_RENAME_NOREPLACE) != 0 && to->entry != NULL)
         return -FSIF_EEXIST;
     return (flags & FSIF_RENAME_EXCHANGE) != 0 && to->entry == NULL ? -FSIF_ENOENT : 0;

@@ -130,8 +130,10 @@ static int open_create(struct fsif_store *st, uint64_t base, const char *path, u
         return err;
     if (at.self == NULL && at.slash)
         return -FSIF_EISDIR;
-    if (at.self == NULL && at.entry == NULL)
-        return make(st, &at, mode, out);
+    if (at.self == NULL && at.entry == NULL) {
+        err = fsi_memory_check_name(at.dir, at.len);
+        return err != 0 ? err : make(st, &at, mode, out);
+    }
     if ((flags & FSIF_O_EXCL) != 0)
         return -FSIF_EEXIST;
     *out = at.self != NULL ? at.self : at.entry->node;
@@ -151,6 +153,8 @@ static int open_unnamed(struct fsif_store *st, uint64_t base, const char *path, 
         return err;
     if (dir->type != FSIF_S_IFDIR)
         err = -FSIF_ENOTDIR;
+    else if (dir->named == 0)
+        err = -FSIF_ENOENT;
     fsi_memory_put(st, dir);
     if (err != 0)
         return err;

@@ -44,6 +44,15 @@ int fsi_memory_start(struct fsif_store *st, uint64_t base, struct memory_node **
     return 0;
 }
 
+/* What is wrong with a name that is not there, but that it is not: it cannot be. For the last one
+ * of a path this is the caller's to do, when other things were found right. */
+int fsi_memory_check_name(const struct memory_node *dir, size_t len)
+{
+    if (dir->named == 0)
+        return -FSIF_ENOENT;
+    return len > FSIF_NAME_MAX ? -FSIF_ENAMETOOLONG : 0;
+}
+
 static int follow(struct fsif_store *st, struct walk *w, const struct memory_node *link,
                   const char *rest)
 {
@@ -104,10 +113,11 @@ static int component(struct fsif_store *st, struct walk *w, enum memory_last las
     if (final && to != NULL)
         out->self = to;
     if (to == NULL) {
-        if (len > FSIF_NAME_MAX)
-            return -FSIF_ENAMETOOLONG;
+        int err = final ? 0 : fsi_memory_check_name(w->at, len);
+        if (err != 0)
+            return err;
         e = fsi_memory_find(st, w->at, name, len);
-        if (e == NULL && (!final || w->at->named == 0))
+        if (e == NULL && !final)
             return -FSIF_ENOENT;
         out->dir = w->at;
         out->entry = e;
@@ -149,8 +159,10 @@ int fsi_memory_walk(struct fsif_store *st, uint64_t base, const char *path, enum
 /* What is at a place. */
 int fsi_memory_end(const struct memory_place *at, struct memory_node **out)
 {
-    if (at->self == NULL && at->entry == NULL)
-        return -FSIF_ENOENT;
+    if (at->self == NULL && at->entry == NULL) {
+        int err = fsi_memory_check_name(at->dir, at->len);
+        return err != 0 ? err : -FSIF_ENOENT;
+    }
     *out = at->self != NULL ? at->self : at->entry->node;
     return at->directory && (*out)->type != FSIF_S_IFDIR ? -FSIF_ENOTDIR : 0;
 }

@@ -19,27 +19,9 @@ static unsigned char *value(struct memory_xattr *x)
     return (unsigned char *)x->name + x->name_len + 1;
 }
 
-static int check_name(const char *name, uint32_t *len)
+static int is_user(const char *name)
 {
-    size_t n = strnlen(name, FSIF_NAME_MAX + 1);
-
-    if (n == 0 || n > FSIF_NAME_MAX)
-        return -FSIF_ERANGE;
-    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-        return -FSIF_EOPNOTSUPP;
-    *len = (uint32_t)n;
-    return n == sizeof(prefix) - 1 ? -FSIF_EINVAL : 0;
-}
-
-/* Find and hold a node; not through a handle that is good for its name only. */
-static int get(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
-               struct memory_node **out)
-{
-    const struct memory_file *file = path[0] == '\0' ? fsi_memory_file(st, base) : NULL;
-
-    if (file != NULL && (file->flags & FSIF_O_PATH) != 0)
-        return -FSIF_EBADF;
-    return fsi_memory_get(st, base, path, flags & FSIF_AT_NOFOLLOW, out);
+    return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static int has_none(const struct memory_node *node)
@@ -47,10 +29,35 @@ static int has_none(const struct memory_node *node)
     return node->type != FSIF_S_IFREG && node->type != FSIF_S_IFDIR;
 }
 
+/* Find and hold a node for an attribute, and see what is wrong with its name. @none: the answer for
+ * files that have none. */
+static int get(struct fsif_store *st, uint64_t base, const char *path, const char *name,
+               uint32_t flags, int none, struct memory_node **out)
+{
+    size_t len = strnlen(name, FSIF_NAME_MAX + 1);
+    int err = 0;
+
+    if (!is_user(name))
+        return -FSIF_EOPNOTSUPP;
+    err = fsi_memory_get(st, base, path, flags & FSIF_AT_NOFOLLOW, out);
+    if (err != 0)
+        return err;
+    if (has_none(*out))
+        err = none;
+    else if (len > FSIF_NAME_MAX)
+        err = -FSIF_ERANGE;
+    else if (len == sizeof(prefix) - 1)
+        err = -FSIF_EINVAL;
+    if (err != 0)
+        fsi_memory_put(st, *out);
+    return err;
+}
+
 /* Where the attribute is, or the end of the list. */
-static struct memory_xattr **find(struct memory_node *node, const char *name, uint32_t len)
+static struct memory_xattr **find(struct memory_node *node, const char *name)
 {
     struct memory_xattr **at = &node->xattrs;
+    size_t len = strlen(name);
 
     while (*at != NULL && ((*at)->name_len != len || memcmp((*at)->name, name, len) != 0))
         at = &(*at)->next;
@@ -62,16 +69,13 @@ int64_t fsi_memory_getxattr(struct fsif_store *st, uint64_t base, const char *pa
 {
     struct memory_xattr *x;
     struct memory_node *node;
-    uint32_t name_len;
     int64_t n;
-    int err = check_name(name, &name_len);
+    int err = get(st, base, path, name, flags, -FSIF_ENODATA, &node);
 
-    if (err == 0)
-        err = get(st, base, path, flags, &node);
     if (err != 0)
         return err;
     pthread_rwlock_rdlock(&node->lock);
-    x = *find(node, name, name_len);
+    x = *find(node, name);
     n = x != NULL ? (int64_t)x->len : -FSIF_ENODATA;
     if (n > 0 && len != 0 && n > len)
         n = -FSIF_ERANGE;
@@ -101,7 +105,7 @@ static void free_xattr(struct fsif_store *st, struct memory_xattr *x)
 static int set(struct fsif_store *st, struct memory_node *node, uint32_t flags,
                struct memory_xattr *made)
 {
-    struct memory_xattr **at = find(node, made->name, made->name_len);
+    struct memory_xattr **at = find(node, made->name);
     struct memory_xattr *old = *at;
 
     if ((flags & FSIF_XATTR_CREATE) != 0 && old != NULL)
@@ -120,14 +124,15 @@ static int set(struct fsif_store *st, struct memory_node *node, uint32_t flags,
     return 0;
 }
 
-static struct memory_xattr *make(const char *name, uint32_t name_len, const void *buf, uint32_t len)
+static struct memory_xattr *make(const char *name, const void *buf, uint32_t len)
 {
+    size_t name_len = strlen(name);
     struct memory_xattr *x = malloc(sizeof(*x) + name_len + 1 + len);
 
     if (x == NULL)
         return NULL;
     x->next = NULL;
-    x->name_len = name_len;
+    x->name_len = (uint32_t)name_len;
     x->len = len;
     memcpy(x->name, name, name_len);
     x->name[name_len] = '\0';
@@ -142,23 +147,19 @@ int fsi_memory_setxattr(struct fsif_store *st, uint64_t base, const char *path, 
     const uint32_t known = FSIF_AT_NOFOLLOW | FSIF_XATTR_CREATE | FSIF_XATTR_REPLACE;
     struct memory_xattr *x = NULL;
     struct memory_node *node;
-    uint32_t name_len = 0;
     int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
     if ((flags & ~known) != 0)
         return -FSIF_EINVAL;
-    err = check_name(name, &name_len);
-    if (err == 0 && len > MEMORY_VALUE_MAX)
-        err = -FSIF_E2BIG;
-    if (err == 0)
-        err = get(st, base, path, flags, &node);
+    err = get(st, base, path, name, flags, -FSIF_EPERM, &node);
     if (err != 0)
         return err;
-    err = has_none(node) ? -FSIF_EPERM : 0;
+    if (len > MEMORY_VALUE_MAX)
+        err = -FSIF_E2BIG;
     if (err == 0) {
-        x = make(name, name_len, buf, len);
+        x = make(name, buf, len);
         err = x == NULL ? -FSIF_ENOMEM : 0;
     }
     if (err == 0) {
@@ -180,7 +181,7 @@ int64_t fsi_memory_listxattr(struct fsif_store *st, uint64_t base, const char *p
     struct memory_node *node;
     char *to = buf;
     int64_t n;
-    int err = get(st, base, path, flags, &node);
+    int err = fsi_memory_get(st, base, path, flags, &node);
 
     if (err != 0)
         return err;
@@ -200,36 +201,29 @@ int64_t fsi_memory_listxattr(struct fsif_store *st, uint64_t base, const char *p
 int fsi_memory_removexattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
                            uint32_t flags)
 {
-    struct memory_xattr *x = NULL, **at;
+    struct memory_xattr *x, **at;
     struct memory_node *node;
-    uint32_t len;
     int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
-    err = check_name(name, &len);
-    if (err == 0)
-        err = get(st, base, path, flags, &node);
+    err = get(st, base, path, name, flags, -FSIF_EPERM, &node);
     if (err != 0)
         return err;
-    err = has_none(node) ? -FSIF_EPERM : 0;
-    if (err == 0) {
-        pthread_rwlock_wrlock(&node->lock);
-        at = find(node, name, len);
-        x = *at;
-        if (x != NULL) {
-            *at = x->next;
-            fsi_memory_touched(node);
-        }
-        pthread_rwlock_unlock(&node->lock);
-        err = x == NULL ? -FSIF_ENODATA : 0;
+    pthread_rwlock_wrlock(&node->lock);
+    at = find(node, name);
+    x = *at;
+    if (x != NULL) {
+        *at = x->next;
+        fsi_memory_touched(node);
     }
+    pthread_rwlock_unlock(&node->lock);
     if (x != NULL) {
         free_xattr(st, x);
         fsi_memory_tell_of(st, node, FSIF_CHANGE_ATTR);
     }
     fsi_memory_put(st, node);
-    return err;
+    return x == NULL ? -FSIF_ENODATA : 0;
 }
 
 void fsi_memory_free_xattrs(struct fsif_store *st, struct memory_node *node)

@@ -7,16 +7,13 @@ struct fsif_store *store;
 
 void restart(const struct fsif_store_config *more)
 {
-    struct fsif_store_config config = {0};
+    struct fsif_store_config config = {.map = FSIF_MAP_OWNER, .uid = 12, .gid = 34};
 
     if (more != NULL)
         config = *more;
     config.size = sizeof(config);
     config.source = "";
     config.root_fd = -1;
-    config.map = FSIF_MAP_OWNER;
-    config.uid = 12;
-    config.gid = 34;
     if (store != NULL)
         OPS->destroy(store);
     ck_ok(OPS->create(&config, &store));

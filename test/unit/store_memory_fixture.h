@@ -21,7 +21,7 @@ extern struct fsif_store *store;
 void setup(void);
 void teardown(void);
 
-/** restart - begin anew with these limits and a configuration otherwise as @more says, or NULL */
+/** restart - begin anew with this configuration, NULL: files are mapped to owner 12:34 */
 void restart(const struct fsif_store_config *more);
 
 int open_at(const char *path, uint32_t flags, uint32_t mode, uint64_t *file);
@@ -54,5 +54,6 @@ void add_data(TCase *c);
 void add_attributes(TCase *c);
 void add_locks(TCase *c);
 void add_watches(TCase *c);
+void add_threads(TCase *c);
 
 #endif

@@ -4,8 +4,6 @@
 
 #define _GNU_SOURCE
 #include <check.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include "store_memory_fixture.h"
@@ -220,57 +218,6 @@ START_TEST(b21_setid_kept)
 }
 END_TEST
 
-static int pass(void *arg, const struct fsif_store_entry *entry)
-{
-    (void)arg;
-    return entry->name_len > 0;
-}
-
-static atomic_int errors;
-
-static void *worker(void *arg)
-{
-    int me = *(int *)arg;
-    char path[32], buf[64];
-    uint64_t f;
-
-    for (int i = 0; i < 2000; i++) {
-        snprintf(path, sizeof(path), "t%d-%d", me, i % 50);
-        if (open_at(path, NEW, 0644, &f) != 0)
-            atomic_fetch_add(&errors, 1);
-        if (OPS->write(store, f, path, sizeof(path), 0, 0) != sizeof(path) ||
-            OPS->read(store, f, buf, sizeof(buf), 0) != sizeof(path) || strcmp(buf, path) != 0)
-            atomic_fetch_add(&errors, 1);
-        OPS->close(store, f);
-        OPS->rename(store, ROOT, path, ROOT, "shared", 0);
-        if (i % 20 == 0 && open_at(".", 0, 0, &f) == 0) {
-            if (OPS->readdir(store, f, 0, pass, NULL) != 0)
-                atomic_fetch_add(&errors, 1);
-            OPS->close(store, f);
-        }
-        remove_at(i % 2 ? "shared" : "t0-1");
-    }
-    return NULL;
-}
-
-START_TEST(threads)
-{
-    pthread_t thread[8];
-    int number[8];
-
-    for (int i = 0; i < 8; i++) {
-        number[i] = i;
-        ck_assert_int_eq(pthread_create(&thread[i], NULL, worker, &number[i]), 0);
-    }
-    for (int i = 0; i < 8; i++)
-        pthread_join(thread[i], NULL);
-    ck_assert_int_eq(atomic_load(&errors), 0);
-    remove_at("shared");
-    remove_at("t0-1");
-    ck_assert_int_eq(space(), 64 << 20);
-}
-END_TEST
-
 START_TEST(configuration)
 {
     struct fsif_store_config config = {.size = sizeof(config), .root_fd = -1};
@@ -310,7 +257,6 @@ int main(void)
     tcase_add_test(c, unlinked);
     tcase_add_test(c, directories);
     tcase_add_test(c, deep);
-    tcase_add_test(c, threads);
     tcase_add_test(c, configuration);
     tcase_add_test(c, b21_setid_kept);
     tcase_add_test(c, b23_read_only);
@@ -324,6 +270,7 @@ int main(void)
     add_attributes(c);
     add_locks(c);
     add_watches(c);
+    add_threads(c);
     suite_add_tcase(s, c);
     return run_suite(s);
 }

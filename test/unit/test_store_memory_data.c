@@ -155,9 +155,9 @@ START_TEST(not_allocating)
     ck_fails(OPS->allocate(store, f, 0, UINT64_MAX, 1), FSIF_EINVAL);
     ck_fails(OPS->allocate(store, f, 0, 1, UINT64_MAX), FSIF_EINVAL);
     ck_fails(OPS->allocate(store, f, 0, INT64_MAX, INT64_MAX), FSIF_EFBIG);
-    ck_fails(OPS->allocate(store, f, FSIF_ALLOCATE_PUNCH, 0, 1), FSIF_EOPNOTSUPP);
-    ck_fails(OPS->allocate(store, f, 7, 0, 1), FSIF_EOPNOTSUPP);
-    ck_fails(OPS->allocate(store, f, 8, 0, 1), FSIF_EOPNOTSUPP);
+    ck_fails(OPS->allocate(store, f, FSIF_ALLOCATE_PUNCH, 0, 1), FSIF_EINVAL);
+    ck_fails(OPS->allocate(store, f, 7, 0, 1), FSIF_EINVAL);
+    ck_fails(OPS->allocate(store, f, 8, 0, 1), FSIF_EINVAL);
     ck_fails(OPS->allocate(store, g, 0, 0, 1), FSIF_EBADF);
     ck_fails(OPS->allocate(store, d, 0, 0, 1), FSIF_EBADF);
     ck_fails(OPS->allocate(store, 77, 0, 0, 1), FSIF_EBADF);
@@ -237,7 +237,8 @@ START_TEST(copying)
     ck_fails(OPS->copy_range(store, d, 0, f, 0, 1), FSIF_EISDIR);
     ck_fails(OPS->copy_range(store, f, 0, d, 0, 1), FSIF_EISDIR);
     ck_fails(OPS->copy_range(store, f, 0, 99, 0, 1), FSIF_EBADF);
-    ck_fails(OPS->copy_range(store, f, 1, g, 0, UINT64_MAX), FSIF_EOVERFLOW);
+    ck_fails(OPS->copy_range(store, f, 1, g, 0, UINT64_MAX), FSIF_EINVAL);
+    ck_fails(OPS->copy_range(store, f, 0, g, INT64_MAX, 1), FSIF_EOVERFLOW);
     ck_fails(OPS->copy_range(store, f, UINT64_MAX, g, 0, 1), FSIF_EINVAL);
     ck_fails(OPS->copy_range(store, f, 0, g, UINT64_C(1) << 48, 1), FSIF_EFBIG);
 }
