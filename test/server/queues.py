@@ -105,6 +105,35 @@ def one_queue_hangs(folder):
                 s.nop(0)
 
 
+def mixed(folder):
+    """Slow and quick requests of several queues at once: takeovers, and each answer is the right one."""
+    with Daemon(folder, "-e", "x=slow:4", "--threads", "12", "--slow-threshold", "1") as daemon:
+        with start(daemon, queues=3, arena_pages=64) as s:
+            handle = s.open("f", w.CREAT | w.RDWR)
+            s.write(handle, bytes(range(256)))
+            flying = {}
+            for i in range(600):
+                while len(flying) == 18:
+                    ticket, want = next(iter(flying.items()))
+                    del flying[ticket]
+                    value, _ = s.wait(ticket)
+                    assert value == (want is not None), (ticket, value)
+                    if want is not None:
+                        at = PAGE * (8 * ticket[0] + ticket[1])
+                        assert s.read_arena(at, 1) == bytes([want]), ticket
+                q, where = i % 3, i * 7 % 256
+                rid = s.free_id(q)
+                if i % 5:
+                    ticket = s.queue("read", q, rid, handle=handle, offset=where,
+                                     ranges=[(PAGE * (8 * q + rid), 1)])
+                else:
+                    ticket = s.queue("nop", q, rid)
+                flying[ticket] = where if i % 5 else None
+                s.publish(q)
+            for ticket in flying:
+                s.wait(ticket)
+
+
 def drained(folder):
     """SIGTERM: what was published in any queue is answered."""
     with Daemon(folder, "-e", "x=slow:200", "--threads", "16") as daemon:
@@ -260,5 +289,5 @@ def watches(folder):
                 os.remove(path)
 
 
-main([negotiated, bad_directories, one_queue_hangs, drained, poisoned, figures, other_exports,
+main([negotiated, bad_directories, one_queue_hangs, mixed, drained, poisoned, figures, other_exports,
       many_exports, special, locks, lock_of_the_host, watches])
