@@ -65,7 +65,6 @@ int try_create(const char *path, uint32_t mode);
 const char *text_of(const char *path);
 
 /* The cases of test_store_posix_*.c */
-void add_confinement(TCase *c);
 void add_listing(TCase *c);
 void add_bases(TCase *c);
 void add_opening(TCase *c);

@@ -283,9 +283,7 @@ int main(void)
     tcase_add_test(c, b21_modes);
     tcase_add_test(c, b21_write_to_setid);
     tcase_add_test(c, b23_read_only);
-    add_confinement(c);
     add_listing(c);
-    add_bases(c);
     add_opening(c);
     add_attributes(c);
     add_links(c);

