@@ -76,12 +76,8 @@ int ours_connect(const struct bench_place *place, const struct ours_daemon *d,
 
     fsif_client_options_init(&o);
     o.registry = registry();
-#ifdef BENCH_DIALECT_3
     if (place->spin_us != UINT32_MAX)
         o.spin_us = place->spin_us;
-#else
-    (void)place;
-#endif
     err = fsif_connect(d->address, "data", &o, out);
     if (err != 0)
         return err;
@@ -157,17 +153,8 @@ static void deep_done(struct fsif_call *call)
 
 static int submit_all(struct fsif_client *cl, struct fsif_call *const *calls, unsigned n)
 {
-#ifdef BENCH_DIALECT_3
     int taken = fsif_submit_many(cl, calls, n);
     return taken == (int)n ? 0 : taken < 0 ? taken : -EAGAIN;
-#else
-    for (unsigned i = 0; i < n; i++) {
-        int err = fsif_submit(cl, calls[i]);
-        if (err != 0)
-            return err;
-    }
-    return 0;
-#endif
 }
 
 static int64_t ours_read_deep(void *self, void *buf, const uint64_t *off, unsigned n)
@@ -266,8 +253,8 @@ static int64_t ours_list_attr(void *self, const char *path)
 {
     struct ours *o = self;
 
-    if (o->limits.dialect >= 3 && bench_ours3 != NULL)
-        return bench_ours3->list_attr(self, path);
+    if (o->limits.dialect >= 3)
+        return bench_ours3.list_attr(self, path);
     return walk(o, path, 1);
 }
 
@@ -277,8 +264,8 @@ static int64_t ours_read_file(void *self, const char *path, void *buf, size_t le
     int64_t n;
     int fh, err;
 
-    if (o->limits.dialect >= 3 && bench_ours3 != NULL)
-        return bench_ours3->read_file(self, path, buf, len);
+    if (o->limits.dialect >= 3)
+        return bench_ours3.read_file(self, path, buf, len);
     fh = fsif_open(o->cl, path, FSIF_O_RDONLY, 0);
     if (fh < 0)
         return fh;
@@ -291,27 +278,27 @@ static int64_t ours_nop(void *self)
 {
     struct ours *o = self;
 
-    if (o->limits.dialect < 3 || bench_ours3 == NULL)
+    if (o->limits.dialect < 3)
         return -EOPNOTSUPP;
-    return bench_ours3->nop(self);
+    return bench_ours3.nop(self);
 }
 
 static int64_t ours_read_lent(void *self, size_t len, uint64_t off)
 {
     struct ours *o = self;
 
-    if (o->limits.dialect < 3 || bench_ours3 == NULL)
+    if (o->limits.dialect < 3)
         return -EOPNOTSUPP;
-    return bench_ours3->read_lent(self, len, off);
+    return bench_ours3.read_lent(self, len, off);
 }
 
 static int64_t ours_write_lent(void *self, size_t len, uint64_t off)
 {
     struct ours *o = self;
 
-    if (o->limits.dialect < 3 || bench_ours3 == NULL)
+    if (o->limits.dialect < 3)
         return -EOPNOTSUPP;
-    return bench_ours3->write_lent(self, len, off);
+    return bench_ours3.write_lent(self, len, off);
 }
 
 const struct bench_ops bench_ours = {

@@ -40,12 +40,11 @@ def compiler():
 def build(source, folder):
     core = source / "libfsif"
     include = ["-I", str(core / "include"), "-I", str(core), "-I", str(HERE)]
-    flags = FLAGS + (["-DRIG_DIALECT_3"] if (core / "codec3.c").exists() else [])
     objects = []
     for file in sorted(core.glob("*.c")) + [HERE / "rig.c", HERE / "count.c"]:
         out = folder / (file.stem + ".o")
         more = [] if file.name == "count.c" else CORE_FLAGS
-        subprocess.run([CC, *flags, *more, *include, "-c", str(file), "-o", str(out)], check=True)
+        subprocess.run([CC, *FLAGS, *more, *include, "-c", str(file), "-o", str(out)], check=True)
         objects.append(str(out))
     subprocess.run([CC, "-no-pie", "-o", str(folder / "count"), *objects], check=True)
     return folder / "count"

@@ -201,10 +201,8 @@ static void count(struct rig *r, const struct counted *c, unsigned dialect, unsi
     struct fsif_range range = {0, 0};
     char title[64];
 
-#ifdef RIG_DIALECT_3
     if (dialect == 3)
         range = rig_arena();
-#endif
     snprintf(title, sizeof(title), "%u %s", dialect, c->name);
     once(r, c, dialect, more, &range);
     CALLGRIND_ZERO_STATS;
@@ -221,7 +219,7 @@ int main(int argc, char **argv)
     printf("times %d\n", TIMES);
     for (unsigned dialect = 1; dialect <= 3; dialect++) {
         if (rig_start(&r, dialect) != 0)
-            continue;
+            die(dialect, "start", -FSIF_EINVAL);
         file = open_file(&r, dialect);
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
             if (dialect >= all[i].first && dialect <= all[i].last)

@@ -5,6 +5,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
+#include <fsif/arena.h>
 #include "rig.h"
 
 enum { PAGES = 65, RING_PAGES = 6, SLOTS = 64, ARENA_PAGES = 64, STATE = 1 << 20, ENTRIES = 16 };
@@ -336,9 +337,6 @@ static void configure(struct fsif_frontend_config *f, struct fsif_backend_config
     };
 }
 
-#ifdef RIG_DIALECT_3
-#include <fsif/arena.h>
-
 static struct fsif_arena arena;
 
 static int add_arena(struct fsif_frontend_config *f, struct fsif_backend_config *b)
@@ -365,7 +363,6 @@ struct fsif_range rig_arena(void)
 
     return fsif_arena_get(&arena, FSIF_PAGE_SIZE, &part) == 0 ? part : (struct fsif_range){0, 0};
 }
-#endif
 
 int rig_start(struct rig *r, uint32_t dialect)
 {
@@ -375,10 +372,8 @@ int rig_start(struct rig *r, uint32_t dialect)
     memset(ring, 0, sizeof(ring));
     memset(page, 0, sizeof(page));
     configure(&f, &b, dialect);
-#ifdef RIG_DIALECT_3
     if (dialect == 3 && add_arena(&f, &b) != 0)
         return -1;
-#endif
     r->rq = &fetched;
     if (fsif_frontend_state_size(&f) - 1 >= sizeof(fe_state) ||
         fsif_frontend_calls_size(&f) - 1 >= sizeof(fe_calls) ||

@@ -16,7 +16,7 @@ struct rig {
     unsigned done;
 };
 
-/** rig_start - a session of @dialect. Return: 0, or negative: this core has no such dialect */
+/** rig_start - a session of @dialect. Return: 0, or negative */
 int rig_start(struct rig *r, uint32_t dialect);
 
 /** rig_arena - dialect 3: a part of the arena of a page that nobody else uses */
