@@ -118,7 +118,7 @@ static int64_t gated_read(struct fsif_store *st, uint64_t file, void *buf, uint3
 static int64_t gated_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
                            uint64_t off, uint32_t flags)
 {
-    int64_t n = cut(backend_of(st), len, off);
+    int64_t n = off == FSIF_STORE_END ? len : cut(backend_of(st), len, off);
 
     return n < 0 ? n : M->write(st, file, buf, (uint32_t)n, off, flags);
 }
@@ -438,4 +438,9 @@ void local_backend_short(struct local_backend *b, uint64_t offset, int error)
     b->short_at = offset;
     b->short_error = error;
     pthread_mutex_unlock(&b->lock);
+}
+
+uint32_t local_backend_lock_waiters(struct local_backend *b)
+{
+    return fsif_backend_lock_waiters(&b->queues[0].be);
 }

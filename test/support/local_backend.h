@@ -46,4 +46,7 @@ void local_backend_wait_held(struct local_backend *b, uint32_t n);
  * UINT64_MAX: no more. */
 void local_backend_short(struct local_backend *b, uint64_t offset, int error);
 
+/** local_backend_lock_waiters - locks that wait */
+uint32_t local_backend_lock_waiters(struct local_backend *b);
+
 #endif
