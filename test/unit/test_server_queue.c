@@ -197,7 +197,7 @@ static void on_done(struct fsif_call *call)
     errors += call->result.value < 0;
 }
 
-static int submit(uint32_t n, uint32_t type)
+static void describe(uint32_t n, uint32_t type)
 {
     struct fsif_call *call = &calls[n];
 
@@ -211,7 +211,23 @@ static int submit(uint32_t n, uint32_t type)
     call->op.mode = 0644;
     call->deadline = FSIF_NEVER;
     call->done = on_done;
-    return fsif_frontend_submit(&frontend, call);
+}
+
+static int submit(uint32_t n, uint32_t type)
+{
+    describe(n, type);
+    return fsif_frontend_submit(&frontend, &calls[n]);
+}
+
+/* Without a look at the ring but when a bell said so. */
+static void wait_rung(uint32_t n)
+{
+    while (answered < n) {
+        if (fsif_frontend_poll(&frontend) || fsif_frontend_arm(&frontend))
+            continue;
+        ck_assert_int_gt(fsif_wait_fd(loop->event_fd(front, 0), POLLIN, PATIENCE_MS), 0);
+        loop->acknowledge(front, 0);
+    }
 }
 
 static void wait_answered(uint32_t n)
@@ -316,15 +332,30 @@ START_TEST(test_bell_before_a_slow_one)
     ck_assert_int_eq(submit(1, FSIF_OP_STAT), 0);
     submit_reads(2, 1);
     pass(1);
-    while (answered < 2) {
-        if (fsif_frontend_poll(&frontend) || fsif_frontend_arm(&frontend))
-            continue;
-        ck_assert_int_gt(fsif_wait_fd(loop->event_fd(front, 0), POLLIN, PATIENCE_MS), 0);
-        loop->acknowledge(front, 0);
-    }
+    wait_rung(2);
     wait_inside(1);
     pass(UINT32_MAX);
     wait_answered(3);
+    fsi_queue_close(queue, FSI_CLOSE_DRAIN);
+    wait_closed(0);
+    end();
+}
+END_TEST
+
+/* The owner saves the bell for a batch and gets stuck: the spare that comes by rings. */
+START_TEST(test_bell_by_a_spare)
+{
+    begin(4);
+    ck_assert_int_eq(fsif_frontend_arm(&frontend), 0);
+    describe(0, FSIF_OP_STAT);
+    describe(1, FSIF_OP_READ);
+    ck_assert_int_eq(fsif_frontend_queue(&frontend, &calls[0]), 0);
+    ck_assert_int_eq(fsif_frontend_queue(&frontend, &calls[1]), 0);
+    fsif_frontend_flush(&frontend);
+    wait_rung(1);
+    wait_inside(1);
+    pass(UINT32_MAX);
+    wait_answered(2);
     fsi_queue_close(queue, FSI_CLOSE_DRAIN);
     wait_closed(0);
     end();
@@ -497,6 +528,7 @@ static TCase *all_tests(const char *name)
     tcase_add_test(t, test_all_at_once);
     tcase_add_test(t, test_overtakes);
     tcase_add_loop_test(t, test_bell_before_a_slow_one, 1, 5);
+    tcase_add_test(t, test_bell_by_a_spare);
     tcase_add_test(t, test_one_thread);
     tcase_add_test(t, test_drain);
     tcase_add_test(t, test_close_now);
