@@ -117,7 +117,8 @@ static int list(struct bench *b)
 {
     struct entries e;
     char *path = path_join(b->dir, "list");
-    int err = entries_read(b->cli, b->session, path, b->session->full, &e);
+    int err = entries_read(b->cli, b->session, path,
+                           b->session->full ? ENTRIES_ATTRS : ENTRIES_NAMES, &e);
 
     free(path);
     if (err < 0)

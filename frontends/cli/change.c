@@ -19,7 +19,7 @@ static int remove_contents(struct cli *cli, struct cli_session *s, const char *p
     struct entries e;
     size_t i;
     int failed = 0;
-    int err = entries_read(cli, s, path, 0, &e);
+    int err = entries_read(cli, s, path, ENTRIES_NAMES, &e);
 
     if (err < 0)
         return err;

@@ -186,8 +186,10 @@ struct entries {
     size_t count;
     size_t room;
 };
-/* The names in a directory, sorted; with @attr what they are, too. Return: 0, or a FSIF_E* */
-int entries_read(struct cli *cli, struct cli_session *s, const char *path, int attr,
+enum entries_what { ENTRIES_NAMES, ENTRIES_TYPES, ENTRIES_ATTRS };
+/* What is in a directory, sorted by name. Dialects 1 and 2 look at each file unless it is for
+ * names. Return: 0, or a FSIF_E* */
+int entries_read(struct cli *cli, struct cli_session *s, const char *path, enum entries_what what,
                  struct entries *out);
 /* What the links among them say. */
 void entries_targets(struct cli *cli, struct cli_session *s, const char *path, struct entries *e);

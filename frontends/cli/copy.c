@@ -222,7 +222,8 @@ static int copy_dir(struct copy *c, const char *from, const char *to, uint32_t m
     struct entries e;
     size_t i;
     int made;
-    int err = entries_read(c->cli, c->session, from, 0, &e);
+    int err = entries_read(c->cli, c->session, from,
+                           c->session->full ? ENTRIES_TYPES : ENTRIES_NAMES, &e);
 
     if (err < 0)
         return err;

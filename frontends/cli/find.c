@@ -228,7 +228,6 @@ static int search(struct find *f, const struct target *t)
     if (f->session == NULL)
         return CLI_CONNECT;
     w.session = f->session;
-    w.attr |= !f->session->full; /* there a listing does not tell types */
     err = walk_tree(&w, t->path, t->slash);
     if (err < 0)
         cli_error(f->cli, t->export_name, t->path, err);

@@ -131,7 +131,9 @@ static void list_target(struct cli *cli, struct cli_session *s, const struct tar
 {
     struct entries e = {.items = NULL};
     int itself = cli->option['d'] != NULL;
-    int err = itself ? -FSIF_ENOTDIR : entries_read(cli, s, t->path, cli->option['l'] != NULL, &e);
+    int err = itself ? -FSIF_ENOTDIR
+                     : entries_read(cli, s, t->path,
+                                    cli->option['l'] ? ENTRIES_ATTRS : ENTRIES_NAMES, &e);
 
     if (itself || (!t->slash && may_be_no_directory(err)))
         err = list_file(cli, s, t, json);
@@ -199,7 +201,8 @@ static struct json_t *tree_level(struct tree *t, const char *path, const char *i
     struct json_t *list = t->cli->json ? json_list() : NULL;
     struct entries e;
     size_t i;
-    int err = entries_read(t->cli, t->session, path, t->cli->json || !t->session->full, &e);
+    int err =
+        entries_read(t->cli, t->session, path, t->cli->json ? ENTRIES_ATTRS : ENTRIES_TYPES, &e);
 
     if (err < 0) {
         cli_error(t->cli, t->session->export_name, path, err);

@@ -131,32 +131,44 @@ static void look_at(void *arg, struct dir_entry *e)
     free(path);
 }
 
-static int has_no_type(const struct dir_entry *e)
+static int scan(struct fsif_client *cl, const char *path, uint32_t flags, struct entries *out)
 {
-    return e->type == 0;
+    return fsif_scandir(cl, FSIF_ROOT, path_wire(path), flags, scanned, out);
 }
 
-/* A store that does not tell types in its listings */
-static void look_at_link(void *arg, struct dir_entry *e)
+static int all_typed(const struct entries *e)
 {
-    struct look *l = arg;
-    char *path = path_join(l->path, e->name);
+    size_t i;
 
-    e->err = fsif_statx(l->client, FSIF_ROOT, path, FSIF_AT_NOFOLLOW, &e->attr);
-    e->type = type_of(e->attr.mode);
-    free(path);
+    for (i = 0; i < e->count; i++) {
+        if (e->items[i].type == 0)
+            return 0;
+    }
+    return 1;
 }
 
-int entries_read(struct cli *cli, struct cli_session *s, const char *path, int attr,
+/* Some stores do not know the types of what they list without a look: then it looks at all. */
+static int scan_typed(struct fsif_client *cl, const char *path, struct entries *out)
+{
+    int err = scan(cl, path, 0, out);
+
+    if (err < 0 || all_typed(out))
+        return err;
+    entries_free(out);
+    return scan(cl, path, FSIF_READDIR_ATTR, out);
+}
+
+int entries_read(struct cli *cli, struct cli_session *s, const char *path, enum entries_what what,
                  struct entries *out)
 {
     struct look look = {s->client, path};
     int err;
 
     *out = (struct entries){.items = NULL};
-    if (s->full)
-        err = fsif_scandir(s->client, FSIF_ROOT, path_wire(path), attr ? FSIF_READDIR_ATTR : 0,
-                           scanned, out);
+    if (s->full && what == ENTRIES_TYPES)
+        err = scan_typed(s->client, path, out);
+    else if (s->full)
+        err = scan(s->client, path, what == ENTRIES_ATTRS ? FSIF_READDIR_ATTR : 0, out);
     else
         err = read_names(s->client, path, out);
     if (err < 0) {
@@ -165,10 +177,8 @@ int entries_read(struct cli *cli, struct cli_session *s, const char *path, int a
     }
     if (out->count > 0)
         qsort(out->items, out->count, sizeof(*out->items), by_name);
-    if (!s->full && attr)
+    if (!s->full && what != ENTRIES_NAMES)
         entries_each(cli, out, NULL, look_at, &look);
-    else if (s->full && !attr)
-        entries_each(cli, out, has_no_type, look_at_link, &look);
     return 0;
 }
 

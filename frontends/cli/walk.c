@@ -44,7 +44,7 @@ static int contents(struct walk *w, const char *dir, unsigned int depth)
     struct level level = {w, dir, depth};
     struct entries e;
     size_t i;
-    int err = entries_read(w->cli, w->session, dir, w->attr, &e);
+    int err = entries_read(w->cli, w->session, dir, w->attr ? ENTRIES_ATTRS : ENTRIES_TYPES, &e);
 
     if (err < 0) {
         if (!cli_interrupted)
