@@ -45,14 +45,14 @@ int fsi_xen_import(const int *fds, size_t nfds, const void *blob, size_t len,
     if (ret)
         goto out;
     s->domid = s->request.domid;
-    s->tab = xengnttab_open(NULL, 0);
+    s->tab = xengnttab_open(&s->quiet, 0);
     if (!s->tab) {
         ret = fsi_xen_error();
         goto out;
     }
     /* All that is opened is opened here: later the worker may not be able to. */
     for (uint32_t q = 0; q < s->request.queues; q++) {
-        s->bells[q].evtchn = xenevtchn_open(NULL, 0);
+        s->bells[q].evtchn = xenevtchn_open(&s->quiet, 0);
         if (!s->bells[q].evtchn) {
             ret = fsi_xen_error();
             goto out;

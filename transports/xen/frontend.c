@@ -52,7 +52,7 @@ static int open_handles(struct fsif_session *s)
     s->xs = xs_open(0);
     if (!s->xs)
         return errno == EACCES || errno == EPERM ? -FSIF_EACCES : -FSIF_ENOENT;
-    s->shr = xengntshr_open(NULL, 0);
+    s->shr = xengntshr_open(&s->quiet, 0);
     if (!s->shr)
         return fsi_xen_error();
     ret = fsi_xen_add_bell(s, 0);

@@ -10,6 +10,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xenstore.h>
+#include <xentoollog.h>
 #include <fsif/negotiate.h>
 #include <fsif/xen.h>
 
@@ -314,8 +315,9 @@ struct xen_bell {
 };
 
 struct fsif_session {
-    int role;        /* enum xen_role */
-    uint32_t domid;  /* the other side */
+    int role;       /* enum xen_role */
+    uint32_t domid; /* the other side */
+    struct xentoollog_logger quiet;
     uint32_t queues; /* whose bells are there: the first so many; 0: none yet */
     struct xen_bell bells[FSIF_QUEUES_MAX];
     volatile unsigned char *canary; /* NULL: none */

@@ -20,6 +20,19 @@
 
 #include "internal.h"
 
+/* The libraries write to stderr whatever fails, which a client that asks for less memory has no use
+ * for, and a hostile guest would fill a log with. Errors are told by their calls. */
+static void say_nothing(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
+                        const char *context, const char *format, va_list al)
+{
+    (void)logger;
+    (void)level;
+    (void)errnoval;
+    (void)context;
+    (void)format;
+    (void)al;
+}
+
 struct fsif_session *fsi_xen_session_new(int role)
 {
     struct fsif_session *s = calloc(1, sizeof(*s));
@@ -27,6 +40,7 @@ struct fsif_session *fsi_xen_session_new(int role)
     if (!s)
         return NULL;
     s->role = role;
+    s->quiet.vmessage = say_nothing;
     s->sock = s->poll_fd = s->wake_fd = -1;
     atomic_init(&s->gone, 0);
     return s;
@@ -41,7 +55,7 @@ int fsi_xen_add_bell(struct fsif_session *s, uint32_t port)
         return -FSIF_EINVAL;
     b = &s->bells[s->queues];
     if (!b->evtchn)
-        b->evtchn = xenevtchn_open(NULL, 0);
+        b->evtchn = xenevtchn_open(&s->quiet, 0);
     if (!b->evtchn)
         return fsi_xen_error();
     if (s->role == XEN_BACKEND) {
