@@ -343,5 +343,6 @@ clean_up() {
     old_backend_stop
     xl list
     for d in $(xl list | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'); do xl destroy "$d"; done
-    xenstore-ls -fp /local/domain/0/backend
+    xenstore-ls -fp /local/domain/0/backend/vfs
+    xenstore-ls -fp /local/domain/0/backend/fsif | grep state
 }

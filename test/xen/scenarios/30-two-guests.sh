@@ -70,6 +70,37 @@ spoof b "$vfs/exports/requests/$b/$eb/frontend" "/local/domain/$b/data"
 spoof b "$vfs/exports/requests/$b/99/frontend" "/local/domain/$b/device/vfs/7"
 spoof b "$vfs/exports/requests/$b/x/frontend" "/local/domain/$b/device/vfs/7"
 
+# By devices: the other's are not readable, its side of them not writable, and what b makes or changes
+# on its own side leads to no other export.
+back=/local/domain/0/backend/fsif
+refused b "xenstore-read $back/$a/0/name"
+refused b "xenstore-ls $back"
+refused b "xenstore-write $back/$b/0/name a"
+refused b "xenstore-write $back/$b/0/state 4"
+refused b "xenstore-write $back/$b/9/name a"
+refused b "xenstore-read /local/domain/$a/device/fsif/0/state"
+refused b "xenstore-write /local/domain/$a/device/fsif/0/state 3"
+guest_run b "d=device/fsif/77; xenstore-write \$d/backend $back/$a/0 \$d/backend-id 0 \$d/dialects 3 \$d/state 3"
+guest_run b "xenstore-write device/fsif/0/backend $back/$a/0"
+refused b 'fsif -c xen:0 --dialects 3 cat a:/file'
+guest_run b "xenstore-write device/fsif/0/backend $back/$b/0; xenstore-rm device/fsif/77"
+[ "$(xenstore-read "$back/$a/0/state")" = 2 ]
+# device_refused KEYS VALUES...: an offer on b's device 0 is answered with a status
+device_refused() {
+    guest_run b "d=device/fsif/0; xenstore-write \$d/dialects 3 \$d/pages 40 \$d/queues 1 \$d/slots 8 \
+        \$d/arena-pages 16 \$d/max-io 65536 \$d/directory 8 \$d/event-channel 3 \$d/export a $1 \$d/state 3"
+    wait_for 15 xenstore-exists "$back/$b/0/status" || fail "the device with $1 was not refused"
+    [ "$(xenstore-read "$back/$b/0/state")" = 6 ] || fail "the device with $1 is not closed"
+    [ "$(xenstore-read "$back/$b/0/status")" != 0 ]
+    guest_run b 'xenstore-write device/fsif/0/state 1'
+    nothing_left
+}
+# shellcheck disable=SC2016 # what the guest expands
+for keys in '$d/directory 999999' '$d/event-channel 999' '$d/queues 17' '$d/pages 4294967295' \
+    '$d/queues 2' '$d/slots 7'; do
+    device_refused "$keys"
+done
+
 # Grants that are not there, or are the other guest's: the session does not start.
 is_closed() {
     [ "$(xenstore-read "$(xenstore-read "/local/domain/$b/device/vfs/7/backend")/state")" = closed ]
@@ -96,7 +127,7 @@ xenstore-rm "/local/domain/$a/data/handle"
 # Nobody was hurt.
 guest_prints a 'fsif -c xen:0 cat a:/file' '^of a$'
 guest_prints b 'fsif -c xen:0 cat b:/file' '^of b$'
-note "names, nodes, 7 forged requests, 3 forged rings, another's handle: all refused, neither guest was hurt"
+note "names, nodes, 7 forged requests, 3 forged rings, 6 forged devices, another's handle: all refused, neither guest was hurt"
 nothing_left "$a" "$b"
 for e in a shared; do fsifctl detach "$a" $e; done
 for e in b shared; do fsifctl detach "$b" $e; done

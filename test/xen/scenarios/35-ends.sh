@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# timeout: 400
+# timeout: 600
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # Every way in which one side goes: the other notices at once, and the next session works.
 guest a
@@ -11,8 +11,6 @@ echo hello >/tmp/ends/file
 backend_start -e "data=/tmp/ends,allow-domain=$id"
 fsifctl attach "$id" data
 
-# A session that goes on for minutes unless somebody ends it.
-long='conformance --address xen:0 --export data --case list-many'
 # begin COMMAND: start it and wait for its session
 begin() {
     # What an earlier one left half done would end this one at once.
@@ -30,50 +28,58 @@ still_works() {
     nothing_left "$id"
 }
 
-# The frontend's process is killed: its canary dies.
-begin "timeout -s KILL 12 $long"
-guest_end a 30 && fail "it was not killed"
-nothing_left "$id"
-still_works
+ends() {
+    # A session that goes on for minutes unless somebody ends it.
+    long="conformance --address xen:0 --export data --dialect $1 --case list-many"
 
-# The worker is killed: the frontend is told, long before its calls would time out.
-begin "$long"
-[ "$(workers)" = 1 ]
-for p in /proc/[0-9]*; do
-    grep -qs '^fsif-worker$' "$p/comm" || continue
-    # It holds its own grants and events, two sockets, and nothing of xenstore.
-    for f in "$p"/fd/*; do readlink "$f" || true; done >/run/rig/held
-    cat /run/rig/held
-    [ "$(grep -c '^socket:' /run/rig/held)" = 2 ] || fail "a worker has sockets of others"
-    grep -q '^/dev/xen/gntdev$' /run/rig/held
-    if grep -q xenbus /run/rig/held; then fail "a worker has xenstore"; fi
-    kill -9 "${p#/proc/}"
+    # The frontend's process is killed: its canary dies.
+    begin "timeout -s KILL 12 $long"
+    guest_end a 30 && fail "it was not killed"
+    nothing_left "$id"
+    still_works
+
+    # The worker is killed: the frontend is told, long before its calls would time out.
+    begin "$long"
+    [ "$(workers)" = 1 ]
+    for p in /proc/[0-9]*; do
+        grep -qs '^fsif-worker$' "$p/comm" || continue
+        # It holds its own grants and events, two sockets, and nothing of xenstore.
+        for f in "$p"/fd/*; do readlink "$f" || true; done >/run/rig/held
+        cat /run/rig/held
+        [ "$(grep -c '^socket:' /run/rig/held)" = 2 ] || fail "a worker has sockets of others"
+        grep -q '^/dev/xen/gntdev$' /run/rig/held
+        if grep -q xenbus /run/rig/held; then fail "a worker has xenstore"; fi
+        kill -9 "${p#/proc/}"
+    done
+    guest_end a 20 && fail "it did not notice"
+    still_works
+
+    # The export is detached.
+    begin "$long"
+    fsifctl detach "$id" data
+    guest_end a 20 && fail "it did not notice"
+    nothing_left "$id"
+    refused a 'fsif -c xen:0 cat data:/file'
+    fsifctl attach "$id" data
+    still_works
+
+    # The daemon ends in good order, and comes back.
+    begin "$long"
+    backend_start -e "data=/tmp/ends,allow-domain=$id"
+    guest_end a 20 && fail "it did not notice"
+    still_works
+
+    # The whole daemon is killed: nobody is left to write to xenstore, the canary tells. The next
+    # daemon removes what this one left.
+    begin "$long"
+    kill -9 "$(cat /run/rig/backend.pid)"
+    guest_end a 20 && fail "it did not notice"
+    backend_start -e "data=/tmp/ends,allow-domain=$id"
+    still_works
+}
+for dialect in 2 3; do
+    ends $dialect
 done
-guest_end a 20 && fail "it did not notice"
-still_works
-
-# The export is detached.
-begin "$long"
-fsifctl detach "$id" data
-guest_end a 20 && fail "it did not notice"
-nothing_left "$id"
-refused a 'fsif -c xen:0 cat data:/file'
-fsifctl attach "$id" data
-still_works
-
-# The daemon ends in good order, and comes back.
-begin "$long"
-backend_start -e "data=/tmp/ends,allow-domain=$id"
-guest_end a 20 && fail "it did not notice"
-still_works
-
-# The whole daemon is killed: nobody is left to write to xenstore, the canary tells. The next
-# daemon removes what this one left.
-begin "$long"
-kill -9 "$(cat /run/rig/backend.pid)"
-guest_end a 20 && fail "it did not notice"
-backend_start -e "data=/tmp/ends,allow-domain=$id"
-still_works
 
 # Attach and detach with input and output.
 n=$(count 5 200)
@@ -85,6 +91,6 @@ while [ $i -lt "$n" ]; do
     i=$((i + 1))
 done
 nothing_left "$id"
-note "killed frontend, worker, daemon; detach; restart; $n attach and detach cycles"
+note "dialects 2 and 3: killed frontend, worker, daemon; detach; restart; $n attach and detach cycles"
 fsifctl detach "$id" data
 backend_stop

@@ -22,6 +22,7 @@ lists() {
     echo "workers $(workers), descriptors $(find "/proc/$(cat /run/rig/backend.pid)/fd" | wc -l)"
     xl list | awk '{ print $1 }'
     xenstore-ls -f /local/domain/0/backend/vfs
+    xenstore-ls -f /local/domain/0/backend/fsif
     xl dmesg -c >/dev/null
     xl debug-keys g
     sleep 0.5
@@ -43,7 +44,12 @@ while [ $i -lt "$rounds" ]; do
     v=$(domid $victim)
     fsifctl attach "$uuid" victim
     guest_boot $victim
-    guest_begin $victim 'old-frontend --patience 10000 victim flood 32'
+    # An old frontend, and ours in dialect 3, in turn.
+    if [ $((i % 2)) = 1 ]; then
+        guest_begin $victim 'old-frontend --patience 10000 victim flood 32'
+    else
+        guest_begin $victim 'flood xen:0 victim 3 32'
+    fi
     wait_for 60 xenstore-exists "/local/domain/$v/data/flood" || fail "no requests in flight"
     [ "$(xenstore-read "/local/domain/$v/data/flood")" = "32 asked, 0 answered" ] ||
         fail "not 32 in flight: $(xenstore-read "/local/domain/$v/data/flood")"
@@ -62,6 +68,6 @@ while [ $i -lt "$rounds" ]; do
     }
 done
 cat /run/rig/after
-note "$rounds guests destroyed with 32 requests in flight; processes, descriptors, grants, nodes equal"
+note "$rounds guests destroyed, old frontends and ours in turn, with 32 requests in flight; processes, descriptors, grants, nodes equal"
 fsifctl detach "$b" b
 backend_stop

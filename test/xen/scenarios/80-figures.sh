@@ -39,6 +39,7 @@ ratio() {
 }
 figure 1
 figure 2
+figure 3
 nothing_left "$id"
 fsifctl detach "$id" data
 backend_stop
