@@ -19,19 +19,32 @@
 
 /* --- reading those of an export ------------------------------------------------------------- */
 
+/* Most files have none or few: they need no more room than this. */
+#define FEW 1024u
+
 int xattr_names(struct fsif_client *cl, const char *path, uint32_t flags,
                 int (*one)(void *arg, const char *name), void *arg)
 {
-    char *list = cli_alloc(CLI_XATTR_MAX);
-    int64_t n = fsif_listxattr(cl, FSIF_ROOT, path_wire(path), list, CLI_XATTR_MAX, flags);
-    int err = n < 0 ? (int)n : 0;
+    char few[FEW];
+    char *many = NULL;
+    char *list = few;
+    int64_t room = FEW;
+    int64_t n = fsif_listxattr(cl, FSIF_ROOT, path_wire(path), few, FEW, flags);
     const char *name;
+    int err;
 
-    if (n > CLI_XATTR_MAX || (n > 0 && list[n - 1] != '\0'))
+    if (n == -FSIF_ERANGE) {
+        many = cli_alloc(CLI_XATTR_MAX);
+        list = many;
+        room = CLI_XATTR_MAX;
+        n = fsif_listxattr(cl, FSIF_ROOT, path_wire(path), many, CLI_XATTR_MAX, flags);
+    }
+    err = n < 0 ? (int)n : 0;
+    if (n > room || (n > 0 && list[n - 1] != '\0'))
         err = -FSIF_EPROTO;
     for (name = list; err == 0 && name < list + n; name += strlen(name) + 1)
         err = one(arg, name);
-    free(list);
+    free(many);
     return err;
 }
 
@@ -79,6 +92,10 @@ static int xattr_to_local(void *arg, const char *name)
 
     if (!is_user_name(name))
         return 0;
+    if (l->value == NULL) {
+        l->value = cli_alloc(CLI_XATTR_MAX);
+        l->back = cli_alloc(CLI_XATTR_MAX);
+    }
     n = xattr_value(l->keep->client, l->path, name, FSIF_AT_NOFOLLOW, l->value);
     if (n < 0)
         return n == -FSIF_ENODATA ? 0 : (int)n;
@@ -94,11 +111,8 @@ static int xattr_to_local(void *arg, const char *name)
 static int xattrs_to_local(struct keep *k, const char *path, int fd)
 {
     struct onto_local l = {.keep = k, .path = path, .fd = fd};
-    int err;
+    int err = xattr_names(k->client, path, FSIF_AT_NOFOLLOW, xattr_to_local, &l);
 
-    l.value = cli_alloc(CLI_XATTR_MAX);
-    l.back = cli_alloc(CLI_XATTR_MAX);
-    err = xattr_names(k->client, path, FSIF_AT_NOFOLLOW, xattr_to_local, &l);
     free(l.value);
     free(l.back);
     if (err == -FSIF_EOPNOTSUPP || err == -FSIF_ENOSYS)

@@ -226,7 +226,8 @@ static int write_in_place(struct put_job *j, int fd, const struct stat *st, void
 {
     int err = write_small(j, fd, st, j->path, buf);
 
-    if (err == NOT_SMALL || err == -FSIF_EEXIST)
+    /* Then nothing of ours is there to be removed. */
+    if (err == -FSIF_EEXIST || (err > 0 && err != COPY_DIFFERS))
         return err;
     if (err == 0 && j->put->keep.archive)
         err = keep_remote(&j->put->keep, j->path, fd, st);

@@ -80,6 +80,8 @@ def make_tree(top, xattrs):
         os.setxattr(top + "/plain", "user.one", b"1")
         os.setxattr(top + "/plain", "user.two", bytes(range(256)))
         os.setxattr(top + "/sub", "user.of.a.directory", b"")
+        for n in range(30):
+            os.setxattr(top + "/sub/edge", "user.%d%s" % (n, "n" * 60), b"%d" % n)
         os.chmod(top + "/nothing", 0o600)
         os.setxattr(top + "/nothing", "user.read-only", b"x" * 1000)
         os.chmod(top + "/nothing", 0o400)

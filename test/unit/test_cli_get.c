@@ -230,6 +230,8 @@ int64_t fsif_listxattr(struct fsif_client *cl, int dir, const char *path, char *
     (void)dir;
     (void)path;
     (void)flags;
+    if (xattr_len > (int64_t)len && xattr_len <= CLI_XATTR_MAX)
+        return -FSIF_ERANGE;
     if (xattr_len > 0 && (size_t)xattr_len <= len)
         memcpy(buf, xattr_list, (size_t)xattr_len);
     return xattr_len;
@@ -485,6 +487,22 @@ START_TEST(attribute_names)
 }
 END_TEST
 
+/* More than a first request has room for */
+START_TEST(long_attribute_lists)
+{
+    static char list[40000];
+
+    memset(list, 'n', sizeof(list));
+    list[200] = '\0';
+    list[sizeof(list) - 1] = '\0';
+    xattr_list = list;
+    xattr_len = sizeof(list);
+    say[0] = (struct node){.name = "f", .mode = FILE_MODE, .size = 4};
+    ck_assert_int_eq(get(), 0);
+    look("f");
+}
+END_TEST
+
 START_TEST(attribute_lists)
 {
     static const int64_t lengths[] = {6, CLI_XATTR_MAX + 1, INT64_MAX, -FSIF_ERANGE};
@@ -624,6 +642,7 @@ int main(void)
     tcase_add_loop_test(t, link_targets, 0, 6);
     tcase_add_test(t, a_link_is_kept_as_it_is);
     tcase_add_test(t, attribute_names);
+    tcase_add_test(t, long_attribute_lists);
     tcase_add_loop_test(t, attribute_lists, 0, 4);
     tcase_add_test(t, modes);
     tcase_add_loop_test(t, something_else_when_it_is_read, 0, 2);
