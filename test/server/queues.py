@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import stat
 import sys
 from ctllib import Controlled
@@ -209,6 +210,25 @@ def other_exports(folder):
         daemon.wait_log('session-end .*reason="the export was removed"')
 
 
+def no_answer(folder):
+    """While a question is open the session goes on, and it ends without the answer."""
+    with Daemon(folder, "-e", "x=memory:", "-e", "y=memory:") as daemon:
+        s = start(daemon, queues=2)
+        worker, = daemon.workers()
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            s.submit("export", path="y")
+            for i in range(20):
+                s.nop(i % 2)
+            s.close()
+            wait_until(lambda: not alive(worker), "the worker ends")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        daemon.wait_log("session-end session=1 .*the peer closed the session")
+        with start(daemon) as s:
+            assert s.export("y") >= 0
+
+
 def many_exports(folder):
     """Sixteen, and no number of questions is too much for the daemon."""
     exports = [word for i in range(20) for word in ("-e", "e%d=memory:" % i)]
@@ -290,4 +310,4 @@ def watches(folder):
 
 
 main([negotiated, bad_directories, one_queue_hangs, mixed, drained, poisoned, figures, other_exports,
-      many_exports, special, locks, lock_of_the_host, watches])
+      no_answer, many_exports, special, locks, lock_of_the_host, watches])

@@ -126,6 +126,22 @@ START_TEST(test_values)
 }
 END_TEST
 
+START_TEST(test_sessions_of_dialect_3)
+{
+    ck_assert_int_eq(RUN("-l", "shm:s", "-e", "x=memory:", "--spin=0", "--max-queues=16",
+                         "--max-slots=8", "--max-arena-pages=16", "--max-io=4096", "--max-locks=16",
+                         "--max-watches=16"),
+                     0);
+    ck_assert_uint_eq(options.spin, 0);
+    ck_assert_uint_eq(options.max_queues, 16);
+    ck_assert_uint_eq(options.max_slots, 8);
+    ck_assert_uint_eq(options.max_arena_pages, 16);
+    ck_assert_uint_eq(options.max_io, 4096);
+    ck_assert_uint_eq(options.max_locks, 16);
+    ck_assert_uint_eq(options.max_watches, 16);
+}
+END_TEST
+
 START_TEST(test_dialects)
 {
     static const struct {
@@ -255,6 +271,14 @@ static const struct {
     {{"--max-sessions-per-peer=0"}, "max-sessions-per-peer is"},
     {{"--max-pages=1"}, "max-pages is"},
     {{"--slow-threshold=0"}, "slow-threshold is"},
+    {{"--spin=100001"}, "spin is"},
+    {{"--max-queues=17"}, "max-queues is"},
+    {{"--max-queues=0"}, "max-queues is"},
+    {{"--max-slots=7"}, "max-slots is"},
+    {{"--max-arena-pages=65537"}, "max-arena-pages is"},
+    {{"--max-io=4095"}, "max-io is"},
+    {{"--max-locks=15"}, "max-locks is"},
+    {{"--max-watches=1025"}, "max-watches is"},
     {{"--stop-timeout=-1"}, "stop-timeout is"},
     {{"--handshake-timeout="}, "handshake-timeout is"},
     {{"--log-level=loud"}, "log-level is"},
@@ -458,6 +482,7 @@ int main(void)
     tcase_add_test(t, test_sorted);
     tcase_add_loop_test(t, test_sources, 0, COUNT(sources));
     tcase_add_test(t, test_values);
+    tcase_add_test(t, test_sessions_of_dialect_3);
     tcase_add_test(t, test_dialects);
     tcase_add_test(t, test_strip_prefix);
     tcase_add_loop_test(t, test_bad_exports, 0, COUNT(bad_exports));
