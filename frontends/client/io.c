@@ -296,7 +296,8 @@ static void scatter(void *arg, const void *data, uint32_t len)
     for (i = 0; len > 0 && i < m->n; i++) {
         uint32_t part = m->iov[i].len < len ? (uint32_t)m->iov[i].len : len;
 
-        memcpy(m->iov[i].base, from, part);
+        if (part > 0)
+            memcpy(m->iov[i].base, from, part);
         from += part;
         len -= part;
     }
@@ -307,7 +308,8 @@ static void gather(const struct pieces_of_memory *m, char *to)
     int i;
 
     for (i = 0; i < m->n; i++) {
-        memcpy(to, m->iov[i].base, m->iov[i].len);
+        if (m->iov[i].len > 0)
+            memcpy(to, m->iov[i].base, m->iov[i].len);
         to += m->iov[i].len;
     }
 }

@@ -164,9 +164,14 @@ static int shrink_old(struct fsi_layout *l)
     return 1;
 }
 
+/* The dialects share their pages: what makes one smaller may change nothing for all. */
 int fsi_layout_shrink(struct fsi_layout *l)
 {
-    if (old_pages(l) >= new_pages(l))
-        return shrink_old(l);
-    return shrink_new(l);
+    uint32_t before = fsi_layout_pages(l);
+    int smaller;
+
+    do {
+        smaller = old_pages(l) >= new_pages(l) ? shrink_old(l) : shrink_new(l);
+    } while (smaller && fsi_layout_pages(l) >= before);
+    return smaller;
 }

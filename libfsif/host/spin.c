@@ -44,16 +44,20 @@
 /* Nobody switches to another thread and back in less, and an empty yield does not take more. */
 #define HANDOVER_NS 1000u
 
-/* A yield that took longer was a time slice of somebody else's. */
-#define SLICE_NS 500000u
+/* A yield that took longer may have been anybody's: the other side, or somebody who has nothing to
+ * do with us. */
+#define DOUBTFUL_NS 20000u
+
+/* And one that took even longer was a time slice of somebody else's. */
+#define SLICE_NS 200000u
 
 /* What it may cost to be woken. A sleep that took no longer than this and the limit is a hint. */
 #define WAKE_NS 100000u
 
 #define BUDGET_SHARES 16u
 #define DOUBTS_MAX 63u
-#define CROWD_FIRST 8u
-#define CROWD_MAX 256u
+#define CROWD_FIRST 16u
+#define CROWD_MAX 1024u
 #define YIELDS_ALONE 4u
 
 /* --- the machine -------------------------------------------------------------------------- */
@@ -190,12 +194,12 @@ static void found_yielding(struct fsif_spin *s, uint64_t took)
 {
     if (took < HANDOVER_NS)
         more_pauses(s);
-    else
+    else if (took < DOUBTFUL_NS)
         s->pauses_ = s->pauses_ / 2 < PAUSES_LEAST ? 0 : s->pauses_ / 2;
     if (took >= SLICE_NS)
         crowd(s);
-    else
-        s->crowd_ /= 2;
+    else if (s->crowd_ > 0)
+        s->crowd_--;
     succeed(s);
 }
 

@@ -277,9 +277,24 @@ START_TEST(hog_is_not_yielded_to)
 
     /* It went away: yields are tried again. */
     world.hog = 0;
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 2000; i++)
         wait_remote(30000, NULL);
     ck_assert_int_eq(wait_remote(30000, NULL), 1);
+}
+END_TEST
+
+/* Yields that somebody else used, for not quite so long, say nothing about where the other side is.
+ */
+START_TEST(doubtful_yields_teach_nothing)
+{
+    begin(LIMIT_US, &cores2);
+    world.hog = 50000;
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(wait_remote(30000, NULL), 1);
+    world.hog = 0;
+    forget_counts();
+    ck_assert_int_eq(wait_remote(2000, NULL), 1);
+    ck_assert_uint_eq(world.yields, 0);
 }
 END_TEST
 
@@ -378,6 +393,7 @@ int main(void)
     tcase_add_test(tc, probes_in_vain_get_rare);
     tcase_add_test(tc, budget_grows_with_success);
     tcase_add_test(tc, hog_is_not_yielded_to);
+    tcase_add_test(tc, doubtful_yields_teach_nothing);
     tcase_add_test(tc, one_core_hands_over);
     tcase_add_test(tc, one_core_sleeps_when_nobody_else_can_run);
     tcase_add_test(tc, one_core_gives_up_soon);
