@@ -123,6 +123,15 @@ static int64_t gated_write(struct fsif_store *st, uint64_t file, const void *buf
     return n < 0 ? n : M->write(st, file, buf, (uint32_t)n, off, flags);
 }
 
+static int lying_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct fsif_lock *lock)
+{
+    (void)st;
+    (void)file;
+    (void)flags;
+    (void)lock;
+    return -FSIF_EINPROGRESS;
+}
+
 /* --- the backend's side of the handshake --------------------------------------------------- */
 
 static void next_offer(struct local_backend *b, struct fsif_dict *dict, struct fsif_offer *offer)
@@ -312,7 +321,7 @@ static void *begin(void *arg)
     return NULL;
 }
 
-static void make_stores(struct local_backend *b, uint32_t read_only)
+static void make_stores(struct local_backend *b, uint32_t read_only, uint32_t lies)
 {
     struct fsif_store_config config = {
         .size = sizeof(config), .source = "", .root_fd = -1, .read_only = read_only};
@@ -322,6 +331,8 @@ static void make_stores(struct local_backend *b, uint32_t read_only)
     b->ops = *M;
     b->ops.read = gated_read;
     b->ops.write = gated_write;
+    if (lies)
+        b->ops.lock = lying_lock;
     pthread_mutex_lock(&backends_lock);
     b->next = backends;
     backends = b;
@@ -344,7 +355,7 @@ int local_backend_try(const struct local_backend_options *o,
     b->stop_fd = eventfd(0, EFD_CLOEXEC);
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
-    make_stores(b, o != NULL && o->read_only);
+    make_stores(b, o != NULL && o->read_only, o != NULL && o->lies);
 
     fsif_client_options_init(&co);
     if (options != NULL)

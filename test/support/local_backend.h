@@ -15,6 +15,7 @@ struct local_backend;
 struct local_backend_options {
     uint32_t read_only;
     uint32_t threads;   /* that serve each ring: 1 .. 8; more than one where requests are held up */
+    uint32_t lies;      /* says of every lock that its result will come later, and it never does */
     uint32_t max_pages; /* what shares more is refused with -FSIF_E2BIG; 0: anything goes */
 };
 

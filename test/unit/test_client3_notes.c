@@ -164,6 +164,24 @@ START_TEST(locks_that_wait_when_it_ends)
 }
 END_TEST
 
+/* A backend that promises a notice and sends none: nobody waits for ever. */
+START_TEST(a_backend_that_lies)
+{
+    struct local_backend_options bo = {.threads = 2, .lies = 1};
+    struct fsif_client_options co;
+    int fh;
+
+    fsif_client_options_init(&co);
+    co.timeout_ms = 500;
+    backend = local_backend_start(&bo, &co, &cl);
+    fh = handle("f");
+    ck_assert_int_eq(fsif_flock(cl, fh, FSIF_LOCK_EXCLUSIVE, 0), -FSIF_EIO);
+    ck_assert_int_eq(fsif_flock(cl, fh, FSIF_LOCK_EXCLUSIVE, FSIF_LOCK_WAIT), -FSIF_ETIMEDOUT);
+    ck_assert_int_eq(fsif_nop(cl), 0);
+    client_stop();
+}
+END_TEST
+
 /* --- watches ---------------------------------------------------------------------------------- */
 
 START_TEST(watches)
@@ -499,6 +517,7 @@ void client3_add_notes(TCase *t)
     tcase_add_loop_test(t, a_lock_that_waits, 1, 4);
     tcase_add_test(t, a_lock_that_times_out_is_not_held);
     tcase_add_loop_test(t, locks_that_wait_when_it_ends, 0, 2);
+    tcase_add_test(t, a_backend_that_lies);
     tcase_add_test(t, watches);
     tcase_add_loop_test(t, watching_beside_others, 1, 3);
     tcase_add_test(t, a_watch_ends_with_the_session);
