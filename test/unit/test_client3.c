@@ -310,6 +310,22 @@ START_TEST(buffers)
 }
 END_TEST
 
+/* All of the arena, as soon as the backend gave the last of it back. */
+static void get_all(void)
+{
+    struct fsif_limits l;
+    struct fsif_buf all;
+    int err;
+
+    fsif_get_limits(cl, &l);
+    do {
+        ck_assert_int_eq(fsif_nop(cl), 0);
+        err = fsif_buf_get(cl, l.arena_bytes, &all);
+    } while (err == -FSIF_EAGAIN);
+    ck_assert_int_eq(err, 0);
+    fsif_buf_put(cl, &all);
+}
+
 /* The backend may still write to a buffer whose call timed out: it is not handed out again before
  * that is over. */
 START_TEST(buffer_of_a_call_that_timed_out)
@@ -318,7 +334,6 @@ START_TEST(buffer_of_a_call_that_timed_out)
     struct fsif_buf late;
     struct fsif_buf all;
     int fh;
-    int err;
 
     client_start(2, 1000, 0);
     fsif_get_limits(cl, &l);
@@ -329,12 +344,7 @@ START_TEST(buffer_of_a_call_that_timed_out)
     fsif_buf_put(cl, &late);
     ck_assert_int_eq(fsif_buf_get(cl, l.arena_bytes, &all), -FSIF_EAGAIN);
     local_backend_release(backend);
-    do {
-        ck_assert_int_eq(fsif_nop(cl), 0);
-        err = fsif_buf_get(cl, l.arena_bytes, &all);
-    } while (err == -FSIF_EAGAIN);
-    ck_assert_int_eq(err, 0);
-    fsif_buf_put(cl, &all);
+    get_all();
     /* The same, given back by the call itself. */
     local_backend_hold(backend, 0);
     {
@@ -345,7 +355,12 @@ START_TEST(buffer_of_a_call_that_timed_out)
         ck_assert_int_eq(fsif_preadv(cl, fh, iov, 2, 0), -FSIF_ETIMEDOUT);
     }
     ck_assert_int_eq(fsif_buf_get(cl, l.arena_bytes, &all), -FSIF_EAGAIN);
+    local_backend_release(backend);
+    get_all();
     /* And it goes with the session. */
+    ck_assert_int_eq(fsif_buf_get(cl, 4096, &late), 0);
+    local_backend_hold(backend, 0);
+    ck_assert_int_eq(fsif_pread_buf(cl, fh, &late, 10, 0), -FSIF_ETIMEDOUT);
     client_stop();
 }
 END_TEST
