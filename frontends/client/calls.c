@@ -74,7 +74,14 @@ int64_t fsi_at(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsif_
 
     if (value < 0)
         return value;
-    value = cl->limits.dialect < 3 ? -FSIF_EOPNOTSUPP : fsi_call(lane, op, result);
+    if (op->buffer != NULL && op->length > cl->limits.max_io)
+        op->length = cl->limits.max_io;
+    if (cl->limits.dialect < 3)
+        value = -FSIF_EOPNOTSUPP;
+    else if (op->length > cl->limits.max_io)
+        value = -FSIF_E2BIG;
+    else
+        value = fsi_call(lane, op, result);
     fsi_leave(cl);
     return value;
 }

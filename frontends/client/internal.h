@@ -246,7 +246,9 @@ int fsi_begin(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsi_la
 int fsi_base(struct fsif_client *cl, int dir, uint32_t *out);
 
 /** fsi_at - one request of dialect 3 on a base and a path, as a public call of its own.
- * Return: result->value; -FSIF_EOPNOTSUPP another dialect; as fsi_begin() */
+ * @op: a buffer larger than a request may carry is used in part, and length says so afterwards
+ * Return: result->value; -FSIF_EOPNOTSUPP another dialect; -FSIF_E2BIG more data than a request may
+ *         carry; as fsi_begin() */
 int64_t fsi_at(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsif_result *result);
 
 /** fsi_on - the same on a handle alone */

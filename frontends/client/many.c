@@ -51,7 +51,7 @@ int64_t fsif_readfile(struct fsif_client *cl, int dir, const char *path, uint32_
         return -FSIF_EINVAL;
     if (n < 0)
         return n;
-    op.length = len < cl->limits.max_io ? len : cl->limits.max_io;
+    op.length = len;
     n = fsi_at(cl, dir, &op, &result);
     if (n == -FSIF_EOPNOTSUPP)
         return read_rest(cl, dir, path, flags, buf, len, 0, attr);
@@ -97,8 +97,8 @@ int64_t fsif_writefile(struct fsif_client *cl, int dir, const char *path, uint32
         return -FSIF_EINVAL;
     if (n < 0)
         return n;
-    n = len > cl->limits.max_io ? -FSIF_EOPNOTSUPP : fsi_at(cl, dir, &op, &result);
-    if (n == -FSIF_EOPNOTSUPP)
+    n = fsi_at(cl, dir, &op, &result);
+    if (n == -FSIF_EOPNOTSUPP || n == -FSIF_E2BIG)
         return write_whole(cl, dir, path, flags, mode, buf, len, attr);
     if (n >= 0 && attr != NULL)
         *attr = result.attr;

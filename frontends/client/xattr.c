@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "internal.h"
 
-/* Extended attributes. No buffer is too large: what no value can fill, and no request can carry, is
- * not asked for. */
+/* Extended attributes. No buffer is too large: what no value can fill is not asked for. */
 
-static uint64_t most(const struct fsif_client *cl, size_t len)
+static uint64_t most(size_t len)
 {
-    uint64_t n = len < FSIF_XATTR_MAX ? len : FSIF_XATTR_MAX;
-
-    return n < cl->limits.max_io ? n : cl->limits.max_io;
+    return len < FSIF_XATTR_MAX ? len : FSIF_XATTR_MAX;
 }
 
 int64_t fsif_getxattr(struct fsif_client *cl, int dir, const char *path, const char *name,
@@ -18,7 +15,7 @@ int64_t fsif_getxattr(struct fsif_client *cl, int dir, const char *path, const c
                          .path = path,
                          .path2 = name,
                          .buffer = buf,
-                         .length = most(cl, len),
+                         .length = most(len),
                          .flags = flags};
 
     return fsi_at(cl, dir, &op, NULL);
@@ -34,7 +31,7 @@ int fsif_setxattr(struct fsif_client *cl, int dir, const char *path, const char 
                          .length = len,
                          .flags = flags};
 
-    return len > most(cl, len) ? -FSIF_E2BIG : (int)fsi_at(cl, dir, &op, NULL);
+    return len > FSIF_XATTR_MAX ? -FSIF_E2BIG : (int)fsi_at(cl, dir, &op, NULL);
 }
 
 int64_t fsif_listxattr(struct fsif_client *cl, int dir, const char *path, char *buf, size_t len,
@@ -43,7 +40,7 @@ int64_t fsif_listxattr(struct fsif_client *cl, int dir, const char *path, char *
     struct fsif_op op = {.type = FSIF_OP_LISTXATTR,
                          .path = path,
                          .buffer = buf,
-                         .length = most(cl, len),
+                         .length = most(len),
                          .flags = flags};
 
     return fsi_at(cl, dir, &op, NULL);
