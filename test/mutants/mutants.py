@@ -257,7 +257,7 @@ def main():
     parser.add_argument("name", nargs="*", help="regular expressions; default: every mutant")
     args = parser.parse_args()
 
-    parts = ("core", "rows", "hostile", "control", "posix", "client")
+    parts = ("core", "rows", "hostile", "control", "posix", "client", "dialect3")
     mutants = read_table([HERE / f"table.{part}" for part in parts])
     if args.name:
         mutants = [m for m in mutants if any(re.search(n, m.name) for n in args.name)]
