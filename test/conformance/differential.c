@@ -19,7 +19,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: differential --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
             "           [--plugins DIR] [--xen PROGRAM] [--seed N] [--ops N] [--threads N]\n"
-            "           [--dialect 1|2] [--shared [--rounds N]]\n"
+            "           [--dialect 1|2|3] [--shared [--rounds N]]\n"
             "       differential --address ADDRESS --export NAME [...]\n"
             "FSIF_TEST_PLANT=chmod|truncate|mkdir plants a bug, which must be found.\n");
     return 2;

@@ -113,9 +113,9 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM] "
-            "[--plugins DIR] [--xen PROGRAM] [--dialect 1|2] [--pages N] [--case NAME]\n"
+            "[--plugins DIR] [--xen PROGRAM] [--dialect 1|2|3] [--pages N] [--case NAME]\n"
             "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] "
-            "[--plugins DIR] [--dialect 1|2] [--pages N] [--case NAME]\n");
+            "[--plugins DIR] [--dialect 1|2|3] [--pages N] [--case NAME]\n");
     return 2;
 }
 

@@ -16,6 +16,7 @@ struct harness;
 struct harness_options {
     const struct fsif_store_ops *ops;
     struct fsif_store *store; /* stays the caller's, and may serve several harnesses */
+    struct fsif_store *other; /* dialect 3: the export "other", or NULL */
     uint32_t read_only;       /* what the answer says; the store must be told itself */
     uint32_t threads;         /* executing at once; 0: 1 */
     uint32_t max_handles;     /* 0: 256 */
