@@ -112,9 +112,14 @@ int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from
 
         if (err != 0)
             return err;
-        if (type == FSIF_S_IFDIR)
-            return open_directory(st, from, path, nofollow, file, attr);
-        err = open_regular(st, from, path, want, file, attr);
+        if (type == FSIF_S_IFDIR) {
+            err = open_directory(st, from, path, nofollow, file, attr);
+            /* Nobody asked for a directory: by now there is something else. */
+            if (err == -FSIF_ENOTDIR && (want->flags & FSIF_O_DIRECTORY) == 0)
+                err = -FSIF_ESTALE;
+        } else {
+            err = open_regular(st, from, path, want, file, attr);
+        }
         if (err != -FSIF_ESTALE)
             return err;
     }

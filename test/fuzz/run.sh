@@ -14,6 +14,8 @@ floors="
 path      5000   55
 request    400  600
 response  3000  330
+request3   400  900
+response3 1000  400
 listing    400  300
 handshake  200  250
 config     400  225
