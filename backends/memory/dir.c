@@ -93,9 +93,10 @@ static int more_order(struct memory_dir *d)
     return 0;
 }
 
-/* The number of links, after names or directories beneath were added or went. */
-static void count_links(struct memory_node *node)
+void fsi_memory_count_links(struct memory_node *node)
 {
+    if (node->moving)
+        return;
     pthread_rwlock_wrlock(&node->lock);
     if (node->type != FSIF_S_IFDIR)
         node->nlink = node->named;
@@ -125,7 +126,7 @@ static void attach(struct fsif_store *st, struct memory_entry *e, struct memory_
     pthread_mutex_unlock(&st->life);
     if (node->type == FSIF_S_IFDIR)
         e->dir->u.dir.subdirs++;
-    count_links(node);
+    fsi_memory_count_links(node);
     directory_changed(e->dir);
 }
 
@@ -143,7 +144,7 @@ static void detach(struct fsif_store *st, struct memory_entry *e)
     pthread_mutex_unlock(&st->life);
     if (node->type == FSIF_S_IFDIR)
         e->dir->u.dir.subdirs--;
-    count_links(node);
+    fsi_memory_count_links(node);
     directory_changed(e->dir);
 }
 

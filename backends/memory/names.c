@@ -169,7 +169,11 @@ static int rename_places(struct fsif_store *st, const struct memory_place *from,
     }
     if (let_go[0] == let_go[1]) /* two names of one file: both stay */
         return 0;
-    return move(st, from, to, let_go[0], let_go[1], flags);
+    let_go[0]->moving = 1;
+    err = move(st, from, to, let_go[0], let_go[1], flags);
+    let_go[0]->moving = 0;
+    fsi_memory_count_links(let_go[0]);
+    return err;
 }
 
 int fsi_memory_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,

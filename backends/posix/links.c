@@ -165,6 +165,23 @@ static int link_to(const struct fsif_store *st, const struct linked *what,
     return err;
 }
 
+/* The new name may be what is not possible, so not for ever. */
+#define LINK_TRIES 8
+
+/* What the name meant may lose it between being found and being linked; then another file has it.
+ */
+static int still_named(const struct fsif_store *st, const struct linked *what, int err)
+{
+    int fd;
+
+    if (err != -FSIF_ENOENT || what->fd >= 0)
+        return 0;
+    fd = fsi_posix_resolve(st, what->from.fd, what->path, O_PATH | (what->follow ? 0 : O_NOFOLLOW));
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* Returns 0, an error, or -FSIF_ESTALE: a directory on the way is gone, look again. */
 static int link_once(const struct fsif_store *st, const struct linked *what, int from2,
                      const char *path2)
@@ -175,6 +192,8 @@ static int link_once(const struct fsif_store *st, const struct linked *what, int
     if (err != 0)
         return err;
     err = link_to(st, what, &to);
+    for (int tries = 0; still_named(st, what, err) && tries < LINK_TRIES; tries++)
+        err = link_to(st, what, &to);
     if (fsi_posix_gone(&to, err))
         err = -FSIF_ESTALE;
     fsi_posix_unplace(&to);

@@ -65,22 +65,6 @@ static int64_t raw_open(struct fsif_client *cl, const char *path)
     return w.call.result.value;
 }
 
-static int64_t open_best(struct fsif_client *cl, const char *path)
-{
-    struct fsif_limits limits;
-    int64_t r;
-
-    fsif_get_limits(cl, &limits);
-    if (limits.dialect < 3)
-        return raw_open(cl, path);
-    r = fsif_open(cl, path, FSIF_O_RDWR, 0);
-    if (r == -FSIF_EROFS || r == -FSIF_EACCES || r == -FSIF_ETXTBSY)
-        r = fsif_open(cl, path, FSIF_O_RDONLY, 0);
-    if (r == -FSIF_EISDIR)
-        r = fsif_open(cl, path, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0);
-    return r;
-}
-
 void library_start(struct library *l, struct fsif_client *cl, const char *directory)
 {
     memset(l, 0, sizeof(*l));
@@ -184,7 +168,7 @@ static int64_t mkdir_in_two(struct fsif_client *cl, const char *path, uint32_t m
         return err;
     for (int i = 0; i < 10; i++) /* time for somebody else */
         fsif_space(cl, "/");
-    fh = open_best(cl, path);
+    fh = raw_open(cl, path);
     if (fh >= 0) {
         fsif_fchmod(cl, (int)fh, mode);
         fsif_close(cl, (int)fh);
@@ -201,7 +185,7 @@ static struct answer on_path(struct library *l, const struct step *s)
     snprintf(path2, sizeof(path2), "%s%s", l->prefix, s->path2);
     switch (s->kind) {
     case STEP_OPEN:
-        a.value = keep(l, s->slot, open_best(l->cl, path));
+        a.value = keep(l, s->slot, raw_open(l->cl, path));
         break;
     case STEP_CREATE:
         a.value = keep(l, s->slot,
