@@ -285,6 +285,17 @@ START_TEST(hog_is_not_yielded_to)
 }
 END_TEST
 
+/* A slice that was given away says nothing about how long one should have polled. */
+START_TEST(hog_does_not_end_polling)
+{
+    begin(LIMIT_US, &cores2);
+    world.hog = 3000000;
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(wait_remote(10000000, NULL), 0);
+    ck_assert_int_eq(wait_remote(2000, NULL), 1);
+}
+END_TEST
+
 /* Yields that somebody else used, for not quite so long, say nothing about where the other side is.
  */
 START_TEST(doubtful_yields_teach_nothing)
@@ -395,6 +406,7 @@ int main(void)
     tcase_add_test(tc, probes_in_vain_get_rare);
     tcase_add_test(tc, budget_grows_with_success);
     tcase_add_test(tc, hog_is_not_yielded_to);
+    tcase_add_test(tc, hog_does_not_end_polling);
     tcase_add_test(tc, doubtful_yields_teach_nothing);
     tcase_add_test(tc, one_core_hands_over);
     tcase_add_test(tc, one_core_sleeps_when_nobody_else_can_run);
