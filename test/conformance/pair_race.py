@@ -114,7 +114,9 @@ class Operation:
 def fact(attr):
     """What of attributes does not depend on when and where."""
     size = 0 if attr["mode"] >> 12 == 4 else attr["size"]
-    return attr["mode"], size, 0 if attr["mode"] >> 12 == 4 else attr["nlink"]
+    # A file that was found and lost its last name before it was looked at has no link, on any system.
+    links = max(attr["nlink"], 1)
+    return attr["mode"], size, 0 if attr["mode"] >> 12 == 4 else links
 
 
 class Request:
