@@ -42,7 +42,7 @@ int fsi_backend_unwatch(const struct fsif_backend *be, const struct fsi_backend_
                         uint64_t number);
 
 /** fsi_backend_retry_notices - send what found no room before; cheap if there is nothing */
-void fsi_backend_retry_notices(struct fsif_backend *be);
+void fsi_backend_retry_notices(struct fsif_backend *any);
 
 /** fsi_backend_fini3 - forget locks and watches; nobody else uses the engine */
 void fsi_backend_fini3(const struct fsif_backend *be, const struct fsi_backend_view *v);

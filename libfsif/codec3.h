@@ -77,7 +77,7 @@ int fsi_check3(const struct fsif_op *op);
 int fsi_check_op3(const struct fsi_dialect *d, const struct fsif_op *op);
 uint32_t fsi_part_size3(const struct fsif_op *op);
 uint32_t fsi_encode_request3(const struct fsi_dialect *d, const struct fsif_op *op, uint32_t id,
-                             uint32_t serial, const uint32_t *where, void *slot, void *part);
+                             uint32_t serial, const uint32_t *where, void *to, void *part);
 int fsi_decode_request3(const struct fsi_dialect *d, const void *slot, struct fsif_op *op,
                         struct fsi_operands *o);
 
@@ -99,36 +99,35 @@ int fsi_ranges3(const struct fsif_op *op, uint32_t arena_size, uint32_t max_io,
 
 /* --- codec3_data.c: what lies in answers and buffers --- */
 
-void fsi_attr3_put(const struct fsif_attr *attr, void *at);
+void fsi_attr3_put(const struct fsif_attr *a, void *to);
 /** fsi_attr3_get - from a private copy. Return: FSIF_POISON_NONE or FSIF_POISON_ATTR */
-enum fsif_poison fsi_attr3_get(const void *at, struct fsif_attr *out);
-void fsi_statvfs3_put(const struct fsif_statvfs *vfs, void *at);
-enum fsif_poison fsi_statvfs3_get(const void *at, struct fsif_statvfs *out);
-void fsi_lock3_put(const struct fsif_lock *lock, void *at);
-enum fsif_poison fsi_lock3_get(const void *at, struct fsif_lock *out);
+enum fsif_poison fsi_attr3_get(const void *from, struct fsif_attr *a);
+void fsi_statvfs3_put(const struct fsif_statvfs *v, void *to);
+enum fsif_poison fsi_statvfs3_get(const void *from, struct fsif_statvfs *v);
+void fsi_lock3_put(const struct fsif_lock *lock, void *to);
+enum fsif_poison fsi_lock3_get(const void *from, struct fsif_lock *lock);
 
 /** fsi_entry3_size - bytes of an entry */
 uint32_t fsi_entry3_size(uint32_t name_len, uint32_t flags);
-/** fsi_entry3_put - write an entry to @at, which may be shared; @e->attr only with
+/** fsi_entry3_put - write an entry to @to, which may be shared; @e->attr only with
  * FSIF_READDIR_ATTR */
-void fsi_entry3_put(const struct fsif_entry *e, uint32_t flags, void *at);
+void fsi_entry3_put(const struct fsif_entry *e, uint32_t flags, void *to);
 /** fsi_entries3_check - whether a private copy of what readdir answered is sound */
 enum fsif_poison fsi_entries3_check(const void *buffer, uint32_t used, const struct fsif_op *op);
 
-/** fsi_record3_put - write a record of statmany to @at, which may be shared */
-void fsi_record3_put(int32_t status, const struct fsif_attr *attr, void *at);
+/** fsi_record3_put - write a record of statmany to @to, which may be shared */
+void fsi_record3_put(int32_t status, const struct fsif_attr *attr, void *to);
 /** fsi_records3_check - whether a private copy of @n records is sound */
 enum fsif_poison fsi_records3_check(const void *buffer, uint32_t n);
 
 /* --- notices, in response entries --- */
 
 /** fsi_late3_put, fsi_change3_put - a notice into a zeroed response entry. Return: octets in use */
-uint32_t fsi_late3_put(uint64_t cookie, int64_t value, void *slot);
-uint32_t fsi_change3_put(uint64_t cookie, uint32_t what, const char *name, uint32_t len,
-                         void *slot);
+uint32_t fsi_late3_put(uint64_t cookie, int64_t value, void *to);
+uint32_t fsi_change3_put(uint64_t cookie, uint32_t what, const char *name, uint32_t len, void *to);
 
 /** fsi_notice3_get - a notice of a private copy of a response entry; @out->kind 0: a void one */
-enum fsif_poison fsi_notice3_get(const void *slot, struct fsif_notice *out);
+enum fsif_poison fsi_notice3_get(const void *from, struct fsif_notice *out);
 
 /** fsi_response3_kind - enum fsif_wire3_kind of a private copy */
 uint32_t fsi_response3_kind(const void *slot);

@@ -64,10 +64,12 @@ static void pack(struct memory_dir *d)
     uint32_t to = 0;
 
     for (uint32_t i = 0; i < d->used; i++) {
-        if (d->order[i].entry == NULL)
+        struct memory_entry *e = d->order[i].entry;
+
+        if (e == NULL)
             continue;
         d->order[to] = d->order[i];
-        d->order[to].entry->place = to;
+        e->place = to;
         to++;
     }
     d->used = to;

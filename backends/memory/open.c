@@ -231,8 +231,8 @@ int fsi_memory_open(struct fsif_store *st, uint64_t base, const char *path, uint
                     uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
     const uint32_t change = FSIF_O_ACCMODE | FSIF_O_CREAT | FSIF_O_TRUNC | FSIF_O_TMPFILE;
-    struct memory_node *node;
-    uint32_t index;
+    struct memory_node *node = NULL;
+    uint32_t index = 0;
     int err, made;
 
     if ((flags & FSIF_O_PATH) != 0)
@@ -252,7 +252,7 @@ int fsi_memory_open(struct fsif_store *st, uint64_t base, const char *path, uint
         if (err != 0)
             fsi_memory_put(st, node);
     }
-    if (err < 0) {
+    if (err < 0 || node == NULL) {
         give_place(st, index);
         return err;
     }

@@ -10,6 +10,7 @@
  */
 
 #define _GNU_SOURCE
+#include <assert.h>
 #include <string.h>
 #include "internal.h"
 
@@ -107,8 +108,10 @@ static int component(struct fsif_store *st, struct walk *w, enum memory_last las
 
     if (w->at->type != FSIF_S_IFDIR)
         return -FSIF_ENOTDIR;
-    if (*rest == '\0' && !final)
+    if (*rest == '\0' && !final) {
         rest = w->rest[--w->depth];
+        assert(rest != NULL);
+    }
     to = dots(w, name, len);
     if (final && to != NULL)
         out->self = to;
@@ -138,12 +141,10 @@ static int component(struct fsif_store *st, struct walk *w, enum memory_last las
 int fsi_memory_walk(struct fsif_store *st, uint64_t base, const char *path, enum memory_last last,
                     struct memory_place *out)
 {
-    struct walk w;
+    struct walk w = {.text = path};
     int r;
 
-    w.depth = 0;
     w.links = 0;
-    w.text = path;
     memset(out, 0, sizeof(*out));
     r = fsi_memory_start(st, base, &w.at);
     if (r == 0 && path[0] == '\0')

@@ -153,7 +153,7 @@ static int copy_file(struct copy *c, int in, uint32_t mode, const char *temporar
 {
     int out =
         fsif_open(c->client, temporary, FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_TRUNC, mode & 0777);
-    int err = out;
+    int err;
     int closed;
 
     if (out < 0)

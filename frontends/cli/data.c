@@ -66,7 +66,7 @@ void extents_add(struct extents *e, uint64_t off, uint64_t len)
         last->len += len;
         return;
     }
-    if (e->count == e->room) {
+    if (e->items == NULL || e->count == e->room) {
         e->room = e->room == 0 ? 8 : 2 * e->room;
         e->items = realloc(e->items, e->room * sizeof(*e->items));
         if (e->items == NULL)

@@ -266,9 +266,9 @@ int fsi_no_empty_io(const struct fsif_client *cl);
  * -FSIF_ESTALE it is one of an earlier session */
 int fsi_handle_limits(struct fsif_client *cl, int fh);
 
-/** fsi_open_at - open, in all dialects. @op: path and base filled in; inside fsi_enter_blocking()
+/** fsi_open_at - open, in all dialects. @from: path and base filled in; inside fsi_enter_blocking()
  */
-int fsi_open_at(struct fsi_lane *lane, const struct fsif_op *op, uint32_t flags, uint32_t mode);
+int fsi_open_at(struct fsi_lane *lane, const struct fsif_op *from, uint32_t flags, uint32_t mode);
 
 /** fsi_close_handle - close it, without a look at @fh */
 int fsi_close_handle(struct fsi_lane *lane, int fh);

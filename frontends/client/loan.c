@@ -249,6 +249,7 @@ static int64_t buf_call(struct fsif_client *cl, int fh, const struct fsif_buf *b
         op->buffer = buf->data; /* for a read or write of nothing */
         op->data = buf->data;
         n = op->length == 0 ? fsi_call(lane, op, NULL) : fsi_call_on_loan(lane, op, 0, NULL, NULL);
+        op->ranges = NULL;
     }
     fsi_leave(cl);
     return n;

@@ -206,8 +206,9 @@ int fsif_statmany(struct fsif_client *cl, int dir, const char *const *names, uin
 
     if (flags & ~FSIF_AT_NOFOLLOW)
         return -FSIF_EINVAL;
-    if (err == 0)
-        err = fsi_begin(cl, dir, &op, &lane);
+    if (err != 0)
+        return err;
+    err = fsi_begin(cl, dir, &op, &lane);
     if (err < 0)
         return err;
     if (cl->limits.dialect < 3)

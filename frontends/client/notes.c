@@ -320,10 +320,10 @@ static int free_number(struct fsi_notes *n)
     }
     if (more > WATCHES_MAX)
         return -FSIF_EMFILE;
-    p = realloc(n->watches, more * sizeof(*p));
+    p = realloc(n->watches, more * sizeof(void *));
     if (p == NULL)
         return -FSIF_ENOMEM;
-    memset(p + n->nwatches, 0, (more - n->nwatches) * sizeof(*p));
+    memset(p + n->nwatches, 0, (more - n->nwatches) * sizeof(void *));
     n->watches = p;
     n->nwatches = more;
     return (int)i;

@@ -130,16 +130,18 @@ static int scan_open(struct fsi_lane *lane, uint32_t handle, uint32_t flags, fsi
     uint32_t size = cl->limits.max_io < PAGE ? cl->limits.max_io : PAGE;
     struct scan s = {
         .cl = cl, .handle = handle, .flags = flags, .size = size, .fn = fn, .arg = arg};
+    char *bytes;
     int value;
 
     fsi_waiter_init(&s.waiter, lane);
-    s.pages[0].bytes = malloc(2 * (size_t)size);
-    if (s.pages[0].bytes == NULL)
+    bytes = malloc(2 * (size_t)size);
+    if (bytes == NULL)
         return -FSIF_ENOMEM;
-    s.pages[1].bytes = s.pages[0].bytes + size;
+    s.pages[0].bytes = bytes;
+    s.pages[1].bytes = bytes + size;
     value = show_all(&s);
     await_pages(&s);
-    free(s.pages[0].bytes);
+    free(bytes);
     return value;
 }
 

@@ -63,6 +63,12 @@ static void put(const struct guest *g, const char *name, const void *value, size
     (void)xs_write(g->xs, XBT_NULL, path, value, (unsigned)len);
 }
 
+/* Some of a text, all of it too */
+static void put_part(const struct guest *g, const char *name, const char *text)
+{
+    put(g, name, text, chance((uint32_t)strlen(text) + 1));
+}
+
 static void put_number(const struct guest *g, const char *name, uint32_t value)
 {
     char text[16];
@@ -533,7 +539,7 @@ static void devices(uint32_t export, int n)
         if (chance(4))
             put(&g, "state", "3", 1);
         else
-            put(&g, "state", states[chance(8)], chance(3));
+            put_part(&g, "state", states[chance(8)]);
         for (int k = 0; i % 500 == 0 && k < 3000; k++)
             put(&g, "state", k % 2 ? "3" : "6", 1);
     }

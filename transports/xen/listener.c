@@ -56,9 +56,9 @@ static int hand_over(struct fsif_listener *l, const struct xen_place *place)
     struct fsif_peer *p = calloc(1, sizeof(*p));
     int ret = fsi_xen_connection_new(l, place, p ? &p->sock : NULL);
 
-    if (ret) {
+    if (ret || !p) {
         free(p);
-        return ret;
+        return ret ? ret : -FSIF_ENOMEM;
     }
     p->request = place->request;
     p->read_only = place->read_only;

@@ -189,7 +189,7 @@ uint32_t fsif_backend_retry_locks(struct fsif_backend *be);
  * Return:  changes taken
  * Threads: one at a time
  */
-int fsif_backend_changes(struct fsif_backend *be);
+int fsif_backend_changes(struct fsif_backend *any);
 
 /**
  * fsif_backend_serve - fetch and execute until the ring is empty, and flush
