@@ -394,12 +394,13 @@ enum fsi_end fsi_serve(struct fsi_session *s)
         return FSI_END_FAILED;
     w->session = s;
     pthread_mutex_init(&w->lock, NULL);
+    /* Before a request can ask for another export: the first one is this session's. */
+    tell_serving(s);
     if (begin(w)) {
         /* Threads of the queues that did start are at work. */
         fsi_session_report(s, "engine-failed", "no threads");
         _exit(FSI_END_FAILED);
     }
-    tell_serving(s);
     uv_poll_start(&w->control, UV_READABLE | UV_DISCONNECT, on_control);
     uv_poll_start(&w->peer, UV_READABLE | UV_DISCONNECT, on_peer);
     uv_run(&w->loop, UV_RUN_DEFAULT);
