@@ -115,8 +115,14 @@ static struct timespec when(uint32_t mask, uint32_t set, uint32_t now, int64_t s
     if ((mask & now) != 0)
         t.tv_nsec = UTIME_NOW;
     if ((mask & set) != 0)
-        t = (struct timespec){.tv_sec = sec, .tv_nsec = nsec};
+        t = (struct timespec){.tv_sec = (time_t)sec, .tv_nsec = (long)nsec};
     return t;
+}
+
+/* Some hosts count seconds in 32 bits. */
+static int host_has(uint32_t set, int64_t sec)
+{
+    return !set || (int64_t)(time_t)sec == sec;
 }
 
 static int set_times(int fd, const struct fsif_setattr *set)
@@ -126,6 +132,9 @@ static int set_times(int fd, const struct fsif_setattr *set)
         when(set->mask, FSIF_SET_MTIME, FSIF_SET_MTIME_NOW, set->mtime, set->mtime_nsec),
     };
 
+    if (!host_has(set->mask & FSIF_SET_ATIME, set->atime) ||
+        !host_has(set->mask & FSIF_SET_MTIME, set->mtime))
+        return -FSIF_EOVERFLOW;
     return utimensat(fd, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 ? posix_fail() : 0;
 }
 

@@ -34,8 +34,8 @@ static void accept_session(struct fsif_session *s, struct fsif_offer *offer,
     while (loop->session_next_offer(s, &dict) == -FSIF_EAGAIN)
         CHECK(fsif_wait_fd(loop->peer_fd(s), POLLIN, 10000) > 0);
     CHECK(fsif_offer_read(&dict, offer) == 0);
-    CHECK(loop->session_accept_memory(s, &dict, 1024) == 0);
-    CHECK(fsif_choose(offer, FSIF_DIALECTS_KNOWN, choice) == 0);
+    CHECK(loop->session_accept_memory(s, &dict, 8192) == 0);
+    CHECK(fsif_choose(offer, FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2), choice) == 0);
     fsif_dict_init(&dict);
     CHECK(fsif_choice_write(choice, &dict) == 0);
     CHECK(loop->session_answer(s, &dict, 1) == 0);
