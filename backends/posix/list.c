@@ -142,7 +142,7 @@ static long take_rest(struct posix_reader *reader, uint64_t dir, uint64_t cookie
     memcpy(piece, reader->rest, reader->rest_len);
     free(reader->rest);
     reader->rest = NULL;
-    return reader->rest_len;
+    return (long)reader->rest_len;
 }
 
 static long read_entries(int fd, uint64_t cookie, char *piece)
