@@ -130,8 +130,8 @@ static int chown_local(int fd, int at, const char *name, const struct fsif_attr 
     int try;
 
     for (try = 0; try < 2; try++) {
-        int ret =
-            fd >= 0 || name == NULL ? fchown(fd, uid, gid) : fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+        int ret = fd >= 0 || name == NULL ? fchown(fd, uid, gid)
+                                          : fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 
         if (ret == 0 || (errno != EPERM && errno != EINVAL))
             return ret == 0 ? 0 : errno;
