@@ -28,6 +28,9 @@ DEADLINE = int(os.environ.get("FSIF_HOSTILE_DEADLINE", "60"))
 SANITIZERS = re.compile(r"Sanitizer|runtime error:|died of signal|Assertion .* failed")
 # What a process may keep after its first round of work: allocators do not give all back.
 SLACK_KB = 4096
+# AddressSanitizer makes each allocation larger and keeps what was freed; LeakSanitizer sees to leaks.
+SLACK_ASAN_KB = 3 * SLACK_KB
+QUARANTINE = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
 SLACK_HEAP = 1 << 18
 
 ROWS = {}
@@ -91,6 +94,11 @@ def descriptors(pid):
 def rss_kb(pid):
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def slack_kb(pid):
+    with open("/proc/%d/maps" % pid) as f:
+        return SLACK_ASAN_KB if "/libasan." in f.read() else SLACK_KB
 
 
 def cpu_seconds(pid):
@@ -164,7 +172,8 @@ class Daemon:
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen(line + list(arguments), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.log_file,
-                                        preexec_fn=before, env={**os.environ, **(env or {})})
+                                        preexec_fn=before, env={**os.environ, "ASAN_OPTIONS": QUARANTINE,
+                                                                **(env or {})})
         self.pid = self.process.pid
         self.neighbour = None
         try:
@@ -238,7 +247,7 @@ class Daemon:
         wait_until(lambda: descriptors(self.pid) == self.calm_fds,
                    "descriptors are back to %d" % self.calm_fds, 15)
         rss = rss_kb(self.pid)
-        check(rss <= self.calm_rss + SLACK_KB,
+        check(rss <= self.calm_rss + slack_kb(self.pid),
               "memory is back: %d kB, was %d kB" % (rss, self.calm_rss))
         if self.neighbour:
             self.neighbour.end()

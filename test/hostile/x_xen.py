@@ -12,8 +12,6 @@ from harness import BUILD, PROGRAMS, check, equal, row, wait_until
 MACHINE = BUILD + "/test/xen/fake/fake-xen"
 PLUGINS = BUILD + "/test/xen/plugins"
 EXPORT = "1"
-# What ASan keeps of freed memory would count as growth: the supervisor frees every event.
-QUARANTINE = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
 
 
 class Machine:
@@ -82,7 +80,7 @@ def machine(test, arguments=()):
     uuid = "00000000-0000-4000-8000-000000000005"
     exports = {"x": test.tree() + ",allow-domain=" + uuid, "good": good + ",allow-domain=6"}
     with test.daemon(exports, ["-l", "xen:all", "--plugin-dir", PLUGINS, *arguments],
-                     env={**m.environment("0"), "ASAN_OPTIONS": QUARANTINE}) as d:
+                     env=m.environment("0")) as d:
         m.run("6", "good", "2", "2")
         m.run("5", "good", EXPORT, "1")
         workers = len(d.workers())
