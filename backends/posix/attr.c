@@ -3,9 +3,9 @@
 /*
  * What files are.
  *
- * A name without a slash is looked at with one statx from its directory, which follows no link; if
- * it is one that is to be followed, or a mount point, which no other call here crosses unasked, the
- * name is resolved like every other.
+ * A name without a slash is looked at with one statx from its directory, which follows no link, and
+ * so is a name in a directory that is kept (cache.c); if it is one that is to be followed, or a
+ * mount point, which no other call here crosses unasked, the name is resolved like every other.
  */
 
 #define _GNU_SOURCE
@@ -104,16 +104,38 @@ static int look_here(struct fsif_store *st, int dir, const char *name, uint32_t 
     return 0;
 }
 
+/* The same of a name in a directory that is kept; 1 also if there is none. */
+static int look_in_held(struct fsif_store *st, const char *path, const char *name, uint32_t flags,
+                        struct fsif_attr *out)
+{
+    struct posix_parent *held;
+    int err;
+
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return 1;
+    held = fsi_posix_hold(st, path, (size_t)(name - path));
+    if (held == NULL)
+        return 1;
+    err = look_here(st, held->fd, name, flags, out);
+    if (fsi_posix_removed(held->fd, err))
+        err = 1;
+    fsi_posix_let_go(st, held);
+    return err;
+}
+
 /* What @path is. @flags: FSIF_AT_NOFOLLOW */
 int fsi_posix_look(struct fsif_store *st, const struct posix_from *from, const char *path,
                    uint32_t flags, struct fsif_attr *out)
 {
+    const char *slash = strrchr(path, '/');
     int fd, err = 1;
 
     if (path[0] == '.' && path[1] == '\0')
         return fsi_posix_attr(st, from->fd, out);
-    if (strchr(path, '/') == NULL)
+    if (slash == NULL)
         err = look_here(st, from->fd, path, flags, out);
+    else if (from->fd == st->root)
+        err = look_in_held(st, path, slash + 1, flags, out);
     if (err != 1)
         return err;
     fd = fsi_posix_resolve(st, from->fd, path,

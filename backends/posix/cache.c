@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Directories that names were found in lately, kept open: only for an exclusive export, where
- * nobody but this store moves them.
+ * Directories that names were found in lately, kept open.
  *
- * A path of several components from the root is cut before the last one; if the directory is here,
- * the call costs as much as one on a name of the root. Only paths that lead through no link are
- * kept, so a path is its directory until one of its directories is moved or removed. Whoever has
- * done that, or has changed who may pass, forgets them all, and counts `forgotten`, so that nobody
- * keeps what was found before.
+ * Of an exclusive export, where nobody but this store moves them: a path of several components from
+ * the root is cut before the last one; if the directory is here, the call costs as much as one on a
+ * name of the root. Only paths that lead through no link are kept, so a path is its directory until
+ * one of its directories is moved or removed. Whoever has done that, or has changed who may pass,
+ * forgets them all, and counts `forgotten`, so that nobody keeps what was found before.
+ *
+ * Of every other export anybody may move anything at any time, so a directory that is kept is used
+ * only after a look whether its name still is that directory: one system call instead of the two
+ * that opening and closing it take. That pays for directories of the root, and only they are kept.
+ * A directory that is moved between the look and the call has taken the call with it, as one that
+ * was opened for that call alone would have. Open here, an inode's number is nobody else's. Where
+ * mount points are crossed nothing is kept: one inode may be reached through two mounts.
  *
  * An entry in use stays open until its last user lets it go. The lock guards everything here.
  */
@@ -17,6 +23,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "internal.h"
 
@@ -35,6 +42,18 @@ static struct posix_parent *find(struct posix_cache *c, const char *path, size_t
             return e;
     }
     return NULL;
+}
+
+/* Whether the kept directory still has its name, in the root. */
+static int is_there(const struct fsif_store *st, const struct posix_parent *e)
+{
+    struct statx now;
+
+    return statx(st->root, e->path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO,
+                 &now) == 0 &&
+           S_ISDIR(now.stx_mode) && (now.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+           (now.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0 && now.stx_ino == e->ino &&
+           makedev(now.stx_dev_major, now.stx_dev_minor) == e->dev;
 }
 
 /* A place for one more: a free one, else the one that was not used for the longest time. With the
@@ -71,9 +90,9 @@ static struct posix_parent *get(struct posix_cache *c, const char *path, size_t 
     return e;
 }
 
-/* Keep @fd, unless what it was found by may have changed since. */
+/* Keep @fd, unless what it was found by may have changed since. @now: what it is, for is_there() */
 static struct posix_parent *keep(struct posix_cache *c, const char *path, size_t len, int fd,
-                                 uint32_t forgotten)
+                                 const struct stat *now, uint32_t forgotten)
 {
     struct posix_parent *e = NULL;
 
@@ -83,7 +102,12 @@ static struct posix_parent *keep(struct posix_cache *c, const char *path, size_t
     if (e != NULL) {
         *e = (struct posix_parent){.fd = fd, .used = 1, .users = 1, .len = (uint32_t)len};
         e->stamp = ++c->clock;
+        if (now != NULL) {
+            e->dev = now->st_dev;
+            e->ino = now->st_ino;
+        }
         memcpy(e->path, path, len);
+        e->path[len] = '\0';
     }
     pthread_mutex_unlock(&c->lock);
     return e;
@@ -110,7 +134,7 @@ void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_fr
         fd = fsi_posix_beneath(st, st->root, parent, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
         if (fd < 0)
             return; /* whoever resolves all of it says why */
-        from->held = keep(&st->cache, parent, len - 1, fd, forgotten);
+        from->held = keep(&st->cache, parent, len - 1, fd, NULL, forgotten);
         if (from->held == NULL) {
             close(fd);
             return;
@@ -128,6 +152,54 @@ void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e)
     if (e->users == 0 && e->dead)
         end(e);
     pthread_mutex_unlock(&st->cache.lock);
+}
+
+/* Open the directory @name of the root and keep it. NULL: it is none, or there is no room */
+static struct posix_parent *open_held(struct fsif_store *st, const char *name, size_t len,
+                                      uint32_t forgotten)
+{
+    struct posix_parent *e;
+    struct stat now;
+    int fd = fsi_posix_beneath(st, st->root, name, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+
+    if (fd < 0)
+        return NULL;
+    e = fstat(fd, &now) == 0 ? keep(&st->cache, name, len, fd, &now, forgotten) : NULL;
+    if (e == NULL)
+        close(fd);
+    return e;
+}
+
+/* It has not its name any more: nobody else takes it. */
+static void drop(struct fsif_store *st, struct posix_parent *e)
+{
+    pthread_mutex_lock(&st->cache.lock);
+    e->dead = 1;
+    pthread_mutex_unlock(&st->cache.lock);
+    fsi_posix_let_go(st, e);
+}
+
+/* The directory that the first @len octets of @path name, slashes at their end aside, if it is one
+ * of the root's: held for fsi_posix_let_go(). NULL: it is resolved as any other */
+struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, size_t len)
+{
+    char name[POSIX_PARENT_MAX + 1];
+    struct posix_parent *e;
+    uint32_t forgotten;
+
+    while (len > 0 && path[len - 1] == '/')
+        len--;
+    if (st->exclusive || st->xdev || len == 0 || len > POSIX_PARENT_MAX ||
+        memchr(path, '/', len) != NULL)
+        return NULL;
+    e = get(&st->cache, path, len, &forgotten);
+    if (e != NULL && is_there(st, e))
+        return e;
+    if (e != NULL)
+        drop(st, e);
+    memcpy(name, path, len);
+    name[len] = '\0';
+    return open_held(st, name, len, forgotten);
 }
 
 /* A directory was moved or removed, or who may pass it has changed. */

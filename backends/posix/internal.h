@@ -70,7 +70,7 @@ struct posix_watches {
     _Alignas(8) char events[4096];
 };
 
-/* Directories that an exclusive export keeps open, see cache.c */
+/* Directories that are kept open, see cache.c */
 #define POSIX_PARENTS 32u
 #define POSIX_PARENT_MAX 255u
 
@@ -80,8 +80,10 @@ struct posix_parent {
     uint32_t stamp; /* when it was used last */
     uint32_t len;
     uint8_t used;
-    uint8_t dead; /* to be closed by its last user */
-    char path[POSIX_PARENT_MAX];
+    uint8_t dead; /* to be closed by its last user, and nobody else's any more */
+    dev_t dev;    /* what it is, unless the export is exclusive */
+    ino_t ino;
+    char path[POSIX_PARENT_MAX + 1];
 };
 
 struct posix_cache {
@@ -123,8 +125,9 @@ struct posix_from {
 
 /* A path cut in two: an open directory and the last component, trailing slash included. */
 struct posix_place {
-    int dir;   /* O_PATH, the base or the root itself */
-    int owned; /* dir is to be closed */
+    int dir;                   /* O_PATH, the base or the root itself */
+    int owned;                 /* dir is to be closed */
+    struct posix_parent *held; /* dir is of the cache; NULL: it is not */
     const char *last;
     char parent[FSIF_PATH_MAX + 1];
 };
@@ -157,9 +160,9 @@ static inline int posix_fd(const struct fsif_store *st, uint64_t file)
 int fsi_posix_resolve(const struct fsif_store *st, int from, const char *path, int flags);
 int fsi_posix_beneath(const struct fsif_store *st, int from, const char *path, int flags,
                       uint64_t resolve);
-int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
-                    struct posix_place *out);
-void fsi_posix_unplace(struct posix_place *place);
+int fsi_posix_place(struct fsif_store *st, int from, const char *path, struct posix_place *out);
+void fsi_posix_unplace(struct fsif_store *st, struct posix_place *place);
+int fsi_posix_removed(int dir, int err);
 int fsi_posix_gone(const struct posix_place *place, int err);
 int fsi_posix_reopen(const struct fsif_store *st, int fd, int access);
 
@@ -178,6 +181,7 @@ int fsi_posix_climb(const struct fsif_store *st, int from, const char *path, int
 
 /* cache.c */
 void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_from *from);
+struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, size_t len);
 void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e);
 void fsi_posix_forget(struct fsif_store *st);
 

@@ -36,7 +36,7 @@ static int make_once(struct fsif_store *st, int from, const char *path,
     }
     if (fsi_posix_gone(&at, err))
         err = -FSIF_ESTALE;
-    fsi_posix_unplace(&at);
+    fsi_posix_unplace(st, &at);
     return err;
 }
 
@@ -108,7 +108,7 @@ int fsi_posix_symlink(struct fsif_store *st, const char *target, uint64_t base, 
 
 /* Give the file @fd another name. The first way is for those who may read everything, and since
  * Linux 6.10 for whoever opened the file. */
-static int link_open(const struct fsif_store *st, int fd, const struct posix_place *to)
+static int link_open(struct fsif_store *st, int fd, const struct posix_place *to)
 {
     char name[16];
     int err;
@@ -124,7 +124,7 @@ static int link_open(const struct fsif_store *st, int fd, const struct posix_pla
     return linkat(st->proc, name, to->dir, to->last, AT_SYMLINK_FOLLOW) != 0 ? posix_fail() : 0;
 }
 
-static int link_named(const struct fsif_store *st, int from, const char *path,
+static int link_named(struct fsif_store *st, int from, const char *path,
                       const struct posix_place *to)
 {
     struct posix_place at;
@@ -136,7 +136,7 @@ static int link_named(const struct fsif_store *st, int from, const char *path,
         err = posix_fail();
     if (fsi_posix_gone(&at, err))
         err = -FSIF_ESTALE;
-    fsi_posix_unplace(&at);
+    fsi_posix_unplace(st, &at);
     return err;
 }
 
@@ -148,8 +148,7 @@ struct linked {
     int follow;
 };
 
-static int link_to(const struct fsif_store *st, const struct linked *what,
-                   const struct posix_place *to)
+static int link_to(struct fsif_store *st, const struct linked *what, const struct posix_place *to)
 {
     int fd, err;
 
@@ -170,7 +169,7 @@ static int link_to(const struct fsif_store *st, const struct linked *what,
 
 /* What the name meant may lose it between being found and being linked; then another file has it.
  */
-static int still_named(const struct fsif_store *st, const struct linked *what, int err)
+static int still_named(struct fsif_store *st, const struct linked *what, int err)
 {
     int fd;
 
@@ -183,8 +182,7 @@ static int still_named(const struct fsif_store *st, const struct linked *what, i
 }
 
 /* Returns 0, an error, or -FSIF_ESTALE: a directory on the way is gone, look again. */
-static int link_once(const struct fsif_store *st, const struct linked *what, int from2,
-                     const char *path2)
+static int link_once(struct fsif_store *st, const struct linked *what, int from2, const char *path2)
 {
     struct posix_place to;
     int err = fsi_posix_place(st, from2, path2, &to);
@@ -196,7 +194,7 @@ static int link_once(const struct fsif_store *st, const struct linked *what, int
         err = link_to(st, what, &to);
     if (fsi_posix_gone(&to, err))
         err = -FSIF_ESTALE;
-    fsi_posix_unplace(&to);
+    fsi_posix_unplace(st, &to);
     return err;
 }
 

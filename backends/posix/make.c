@@ -207,7 +207,7 @@ static int mkdir_once(struct fsif_store *st, int from, const char *path, mode_t 
         err = settle_directory(st, &at, first, final);
     if (fsi_posix_gone(&at, err))
         err = -FSIF_ESTALE;
-    fsi_posix_unplace(&at);
+    fsi_posix_unplace(st, &at);
     return err;
 }
 

@@ -39,7 +39,7 @@ int fsi_posix_remove(struct fsif_store *st, uint64_t base, const char *path, uin
     err = fsi_posix_place(st, from.fd, path, &at);
     if (err == 0) {
         err = remove_at(&at, flags);
-        fsi_posix_unplace(&at);
+        fsi_posix_unplace(st, &at);
     }
     if (err == 1)
         fsi_posix_forget(st);
@@ -75,9 +75,9 @@ static int rename_once(struct fsif_store *st, int from, const char *path, int fr
             forget_moved(st, &target, how);
         if (fsi_posix_gone(&source, err) || fsi_posix_gone(&target, err))
             err = -FSIF_ESTALE;
-        fsi_posix_unplace(&target);
+        fsi_posix_unplace(st, &target);
     }
-    fsi_posix_unplace(&source);
+    fsi_posix_unplace(st, &source);
     return err == -FSIF_EEXIST && how != RENAME_NOREPLACE ? -FSIF_ENOTEMPTY : err;
 }
 

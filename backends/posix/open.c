@@ -218,7 +218,7 @@ static int create_once(struct fsif_store *st, struct route *route, const struct 
             err = -FSIF_ESTALE;
         }
     }
-    fsi_posix_unplace(&at);
+    fsi_posix_unplace(st, &at);
     return err;
 }
 

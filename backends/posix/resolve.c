@@ -72,8 +72,7 @@ int fsi_posix_resolve(const struct fsif_store *st, int from, const char *path, i
 }
 
 /* Cut @path before its last component, which keeps its trailing slash, and open what is before. */
-int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
-                    struct posix_place *out)
+int fsi_posix_place(struct fsif_store *st, int from, const char *path, struct posix_place *out)
 {
     size_t len = strlen(path);
     size_t cut = len;
@@ -92,8 +91,15 @@ int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
     out->parent[cut] = '\0';
     out->dir = from;
     out->owned = 0;
+    out->held = NULL;
     if (cut == 0)
         return 0;
+    if (from == st->root)
+        out->held = fsi_posix_hold(st, path, cut);
+    if (out->held != NULL) {
+        out->dir = out->held->fd;
+        return 0;
+    }
     fd = fsi_posix_resolve(st, from, out->parent, O_PATH | O_DIRECTORY);
     if (fd < 0)
         return fd;
@@ -102,19 +108,28 @@ int fsi_posix_place(const struct fsif_store *st, int from, const char *path,
     return 0;
 }
 
-void fsi_posix_unplace(struct posix_place *place)
+void fsi_posix_unplace(struct fsif_store *st, struct posix_place *place)
 {
     if (place->owned)
         close(place->dir);
+    if (place->held != NULL)
+        fsi_posix_let_go(st, place->held);
     place->owned = 0;
+    place->held = NULL;
 }
 
-/* Whether a call at @place failed with @err because its directory is not in the tree any more. */
-int fsi_posix_gone(const struct posix_place *place, int err)
+/* Whether a call in @dir failed with @err because that directory is not in the tree any more. */
+int fsi_posix_removed(int dir, int err)
 {
     struct stat now;
 
-    return place->owned && err == -FSIF_ENOENT && fstat(place->dir, &now) == 0 && now.st_nlink == 0;
+    return err == -FSIF_ENOENT && fstat(dir, &now) == 0 && now.st_nlink == 0;
+}
+
+/* The same of the directory of @place, which may be found anew. */
+int fsi_posix_gone(const struct posix_place *place, int err)
+{
+    return (place->owned || place->held != NULL) && fsi_posix_removed(place->dir, err);
 }
 
 /* Open for real what the O_PATH descriptor @fd is. Needs /proc; -FSIF_EBADF without. */

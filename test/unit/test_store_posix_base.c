@@ -32,6 +32,14 @@ static void make_tree(void)
     put(outside_fd, "a/secret", "outside");
 }
 
+static ino_t inode_of(int dir, const char *name)
+{
+    struct stat now;
+
+    ck_assert_int_eq(fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW), 0);
+    return now.st_ino;
+}
+
 START_TEST(from_a_directory)
 {
     struct fsif_attr attr, same;
@@ -485,6 +493,93 @@ START_TEST(b19_race_from_a_directory)
 }
 END_TEST
 
+/* Directories of the root are kept open, and never used for a name that is not theirs any more. */
+START_TEST(b22_kept_directories_keep_up)
+{
+    struct fsif_attr attr;
+    char path[64];
+
+    make_tree();
+    put(export_fd, "a/f", "first");
+    ck_assert_int_eq(OPS->stat(store, ROOT, "a/f", 0, &attr), 0);
+    ck_assert_uint_eq(attr.size, 5);
+    /* Moved out, and another one in its place. */
+    elsewhere_rename(export_fd, "a", outside_fd, "gone");
+    ck_assert_int_eq(symlinkat("../outside/gone", export_fd, "a"), 0);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "a/f", 0, &attr), -FSIF_ENOENT);
+    ck_assert_int_eq(unlinkat(export_fd, "a", 0), 0);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "a/f", 0, &attr), -FSIF_ENOENT);
+    ck_assert_int_eq(try_create("a/new", 0644), -FSIF_ENOENT);
+    ck_assert_int_eq(OPS->remove(store, ROOT, "a/f", 0), -FSIF_ENOENT);
+    ck_assert_int_eq(mkdirat(export_fd, "a", 0755), 0);
+    put(export_fd, "a/f", "other");
+    ck_assert_str_eq(text_of("a/f"), "other");
+    ck_assert_int_eq(try_create("a/new", 0644), 0);
+    ck_assert_int_eq(OPS->rename(store, ROOT, "a/new", ROOT, "a//newer", 0), 0);
+    ck_assert(exists(export_fd, "a/newer"));
+    ck_assert(exists(outside_fd, "gone/f") && !exists(outside_fd, "gone/new"));
+    /* A link in its place, out of the export or inside. */
+    elsewhere_rename(export_fd, "a", export_fd, "b");
+    ck_assert_int_eq(symlinkat("../outside/a", export_fd, "a"), 0);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "a/secret", 0, &attr), -FSIF_ENOENT);
+    ck_assert_int_eq(OPS->remove(store, ROOT, "a/secret", 0), -FSIF_ENOENT);
+    ck_assert(exists(outside_fd, "a/secret"));
+    ck_assert_int_eq(unlinkat(export_fd, "a", 0), 0);
+    ck_assert_int_eq(symlinkat("b", export_fd, "a"), 0);
+    ck_assert_str_eq(text_of("a/f"), "other");
+    /* Links in a kept directory, with and without a slash behind. */
+    ck_assert_int_eq(symlinkat("../secret", export_fd, "b/up"), 0);
+    ck_assert_int_eq(symlinkat("../../outside", export_fd, "b/out"), 0);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/up", 0, &attr), 0);
+    ck_assert_uint_eq(attr.size, 6);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/up", FSIF_AT_NOFOLLOW, &attr), 0);
+    ck_assert_uint_eq(attr.mode & FSIF_S_IFMT, FSIF_S_IFLNK);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/out/", 0, &attr), -FSIF_ENOENT);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/out/", FSIF_AT_NOFOLLOW, &attr), -FSIF_ENOENT);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/f/", 0, &attr), -FSIF_ENOTDIR);
+    ck_assert_int_eq(OPS->stat(store, ROOT, "b/..", 0, &attr), 0);
+    ck_assert_uint_eq(attr.ino, inode_of(export_fd, "."));
+    ck_assert_int_eq(OPS->stat(store, ROOT, "secret/f", 0, &attr), -FSIF_ENOTDIR);
+    /* More of them than are kept. */
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            snprintf(path, sizeof(path), "d%d", i);
+            ck_assert_int_eq(OPS->mkdir(store, ROOT, path, 0755), round == 0 ? 0 : -FSIF_EEXIST);
+            snprintf(path, sizeof(path), "d%d/f", i);
+            ck_assert_int_eq(try_create(path, 0644), 0);
+            ck_assert(exists(export_fd, path));
+        }
+    }
+}
+END_TEST
+
+/* B22: a directory of the root and another one change places under the names of their files. */
+START_TEST(b22_race_of_kept_directories)
+{
+    const struct moving m = {{export_fd, outside_fd}, {"a", "a"}, RENAME_EXCHANGE};
+    struct fsif_attr attr;
+    int seen[2] = {0, 0};
+    pid_t pid;
+
+    make_tree();
+    put(export_fd, "a/f", "in");
+    put(outside_fd, "a/f", "outside");
+    pid = keep_moving(&m);
+    /* Either directory is the export's while it has the name, and only then. One that leaves while
+     * the kernel walks through it is one of elsewhere. */
+    for (int i = 0; i < 20000; i++) {
+        int err = OPS->stat(store, ROOT, "a/f", 0, &attr);
+
+        ck_assert(err == 0 || err == -FSIF_EXDEV);
+        ck_assert(err != 0 || attr.size == 2 || attr.size == 7);
+        seen[err == 0 && attr.size == 7]++;
+    }
+    stop_moving(pid);
+    ck_assert_int_gt(seen[0], 0);
+    ck_assert_int_gt(seen[1], 0);
+}
+END_TEST
+
 void add_bases(TCase *c)
 {
     tcase_add_test(c, from_a_directory);
@@ -493,6 +588,8 @@ void add_bases(TCase *c)
     tcase_add_test(c, b19_dangling_from_a_directory);
     tcase_add_test(c, b22_moved_out);
     tcase_add_test(c, moved_inside);
+    tcase_add_test(c, b22_kept_directories_keep_up);
+    tcase_add_test(c, b22_race_of_kept_directories);
     tcase_add_test(c, exclusive);
     tcase_add_test(c, exclusive_keeps_up);
     tcase_add_test(c, exclusive_threads);
