@@ -163,13 +163,16 @@ static int is_request_there(void *arg)
     return fsif_backend_ready(q->config.backend) || fsi_load_relaxed(&q->closing);
 }
 
-/* Nobody asked for a bell while we look out; so it is asked for only when we are to sleep. */
+/* Nobody asked for a bell while we look out; so it is asked for only when we are to sleep. Where the
+ * peer shares our core, whoever is rung has often run, and asked for more, before ringing is over. */
 static void wait_for_request(struct fsi_queue *q)
 {
     int found = 0;
     int place = -1;
 
     fsif_backend_flush(q->config.backend);
+    if (is_request_there(q))
+        return;
     if (q->config.spin)
         place = fsi_spinners_take(q->config.spinners, q->config.session_number);
     if (place >= 0) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "barrier.h"
 
 /*
  * A wait goes: pauses, yield, pauses, yield, ... until there is something or the budget is used up.
@@ -30,7 +31,9 @@
  *
  * Whether to yield (crowded_): a yield that took very long gave the core to somebody who does not
  * care for us. Then some waits do without, and sleep after a few pauses: whoever is woken gets the
- * core back sooner than whoever yielded.
+ * core back sooner than whoever yielded. The same where the other side shares our core (local_) and
+ * yields came back at once before one let it run: a fair scheduler gives the core only to whoever
+ * has had less of it, so a side that has little to do would burn as much time as the other works.
  *
  * On a machine with one core nothing pauses, and a yield that comes back at once says that nobody
  * else could run: sleep. A thread that may use one core of several does not know where the other
@@ -41,8 +44,10 @@
 #define PAUSES_MAX 256u
 #define PAUSES_LEAST 8u
 
-/* Nobody switches to another thread and back in less, and an empty yield does not take more. */
+/* Nobody switches to another thread and back in less, and an empty yield does not take more: where
+ * system calls are quick. Where they are slow it is twice what an empty yield costs. */
 #define HANDOVER_NS 1000u
+#define CALL_TRIES 8
 
 /* A yield that took longer may have been anybody's: the other side, or somebody who has nothing to
  * do with us. */
@@ -53,6 +58,13 @@
 
 /* What it may cost to be woken. A sleep that took no longer than this and the limit is a hint. */
 #define WAKE_NS 100000u
+
+/* Yielding in vain for longer than so many handovers costs more than to sleep and be woken on the
+ * same core. If it happens twice in a row, which no passing disturbance does, so many waits sleep
+ * at once. */
+#define REFUSED_HANDOVERS 4u
+#define REFUSED_TWICE 2u
+#define REFUSED_WAITS 32u
 
 #define BUDGET_SHARES 16u
 #define DOUBTS_MAX 63u
@@ -115,8 +127,33 @@ static uint32_t usable_cores(void)
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : UINT32_MAX;
 }
 
-static void init(struct fsif_spin *s, uint32_t limit_us, uint32_t online, uint32_t usable)
+/* What a system call costs that does nothing, nanoseconds: the least of some tries, of which the
+ * first ones run into cold caches and any may be interrupted. */
+static uint32_t call_ns(void)
 {
+    static const struct fsif_spin real;
+    uint64_t least = UINT32_MAX;
+
+    for (int i = 0; i < CALL_TRIES; i++) {
+        uint64_t before = now_ns(&real);
+        uint64_t took;
+
+        (void)getppid();
+        took = now_ns(&real) - before;
+        if (took < least)
+            least = took;
+    }
+    return (uint32_t)least;
+}
+
+static void init(struct fsif_spin *s, uint32_t limit_us, uint32_t online, uint32_t usable,
+                 uint32_t call)
+{
+    uint64_t handover = 2 * ((uint64_t)call + call / 4);
+
+    s->handover_ = handover > DOUBTFUL_NS   ? DOUBTFUL_NS
+                   : handover > HANDOVER_NS ? (uint32_t)handover
+                                            : HANDOVER_NS;
     s->limit_ = (limit_us < FSIF_SPIN_MAX ? limit_us : FSIF_SPIN_MAX) * 1000u;
     s->budget_ = s->limit_;
     s->alone_ = online == 1;
@@ -131,14 +168,19 @@ void fsif_spin_init(struct fsif_spin *s, uint32_t limit_us)
     if (limit_us == 0)
         return;
     online = sysconf(_SC_NPROCESSORS_ONLN);
-    init(s, limit_us, online < 1 ? 1 : (uint32_t)online, usable_cores());
+    init(s, limit_us, online < 1 ? 1 : (uint32_t)online, usable_cores(), call_ns());
 }
 
 void fsi_spin_init_env(struct fsif_spin *s, uint32_t limit_us, const struct fsi_spin_env *env)
 {
     memset(s, 0, sizeof(*s));
     s->env_ = env;
-    init(s, limit_us, env->online, env->usable);
+    init(s, limit_us, env->online, env->usable, env->call_ns);
+}
+
+static int is_local(const struct fsif_spin *s)
+{
+    return fsi_load_relaxed(&s->local_) != 0;
 }
 
 /* --- learning ----------------------------------------------------------------------------- */
@@ -185,17 +227,25 @@ static void crowd(struct fsif_spin *s)
 
 static void found_pausing(struct fsif_spin *s)
 {
+    fsi_store_relaxed(&s->local_, 0);
     more_pauses(s);
     succeed(s);
 }
 
-/* @took: by the yield after which it was there */
-static void found_yielding(struct fsif_spin *s, uint64_t took)
+/* @took: by the yield after which it was there; @burnt: before that yield */
+static void found_yielding(struct fsif_spin *s, uint64_t took, uint64_t burnt)
 {
-    if (took < HANDOVER_NS)
+    if (took < s->handover_) {
         more_pauses(s);
-    else if (took < DOUBTFUL_NS)
+        fsi_store_relaxed(&s->local_, 0);
+    } else if (took < DOUBTFUL_NS) {
         s->pauses_ = s->pauses_ / 2 < PAUSES_LEAST ? 0 : s->pauses_ / 2;
+        fsi_store_relaxed(&s->local_, 1);
+    }
+    if (burnt <= REFUSED_HANDOVERS * (uint64_t)s->handover_)
+        s->refused_ = 0;
+    else if (is_local(s) && s->pauses_ == 0 && ++s->refused_ >= REFUSED_TWICE)
+        s->crowded_ = REFUSED_WAITS;
     if (took >= SLICE_NS)
         crowd(s);
     else if (s->crowd_ > 0)
@@ -220,7 +270,7 @@ static inline int pause_until(const struct fsif_spin *s, uint32_t pauses, fsif_s
 static int wait_crowded(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *arg)
 {
     s->crowded_--;
-    if (s->pauses_ < PAUSES_FIRST && !s->alone_ &&
+    if (s->pauses_ < PAUSES_FIRST && !s->alone_ && !is_local(s) &&
         pause_until(s, PAUSES_FIRST - s->pauses_, ready, arg)) {
         found_pausing(s);
         return 1;
@@ -242,14 +292,14 @@ static int wait_yielding(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *a
         after = now_ns(s);
         took = after - before;
         if (ready(arg)) {
-            found_yielding(s, took);
+            found_yielding(s, took, before - s->began_);
             return 1;
         }
         if (took >= SLICE_NS) {
             crowd(s);
             return 0;
         }
-        if (s->alone_ && took < HANDOVER_NS)
+        if (s->alone_ && took < s->handover_)
             return 0;
         if (after - s->began_ >= s->budget_ || (s->alone_ && ++yields == YIELDS_ALONE)) {
             fail(s);
@@ -281,6 +331,11 @@ int fsif_spin_wait(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *arg)
     }
     s->began_ = now_ns(s);
     return s->crowded_ > 0 ? wait_crowded(s, ready, arg) : wait_yielding(s, ready, arg);
+}
+
+int fsif_spin_shares_core(const struct fsif_spin *s)
+{
+    return s->alone_ || is_local(s);
 }
 
 void fsif_spin_woken(struct fsif_spin *s)

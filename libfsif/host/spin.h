@@ -10,8 +10,9 @@ struct fsi_spin_env {
     void (*pause)(void *arg);
     void (*yield)(void *arg);
     void *arg;
-    uint32_t online; /* cores of the machine */
-    uint32_t usable; /* by this thread */
+    uint32_t online;  /* cores of the machine */
+    uint32_t usable;  /* by this thread */
+    uint32_t call_ns; /* what a system call costs that does nothing */
 };
 
 /** fsi_spin_init_env - as fsif_spin_init() on @env, which outlives @s */

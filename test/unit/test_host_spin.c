@@ -23,6 +23,7 @@ static struct world {
     uint64_t done_at; /* on another core; UINT64_MAX: not there */
     uint64_t work;    /* on our core, while we yield; 0: none */
     uint64_t hog;     /* what somebody else takes when we yield */
+    uint32_t refuse;  /* yields that come back at once all the same */
     uint32_t pauses;
     uint32_t yields;
     uint32_t looks; /* at the clock */
@@ -53,7 +54,9 @@ static void world_yield(void *arg)
 
     w->yields++;
     w->now += EMPTY_YIELD_NS + w->hog;
-    if (w->work > 0) {
+    if (w->refuse > 0) {
+        w->refuse--;
+    } else if (w->work > 0) {
         w->now += SWITCH_NS + w->work;
         w->work = 0;
         w->done_at = w->now;
@@ -68,13 +71,18 @@ static int world_ready(void *arg)
 }
 
 static const struct fsi_spin_env cores2 = {
-    world_now, world_pause, world_yield, &world, 2, 2,
+    world_now, world_pause, world_yield, &world, 2, 2, 100,
 };
 static const struct fsi_spin_env cores1 = {
-    world_now, world_pause, world_yield, &world, 1, 1,
+    world_now, world_pause, world_yield, &world, 1, 1, 100,
 };
 static const struct fsi_spin_env pinned = {
-    world_now, world_pause, world_yield, &world, 2, 1,
+    world_now, world_pause, world_yield, &world, 2, 1, 100,
+};
+
+/* A machine whose system calls are slow. */
+static const struct fsi_spin_env slow_calls = {
+    world_now, world_pause, world_yield, &world, 2, 1, 1100,
 };
 
 static void begin(uint32_t limit_us, const struct fsi_spin_env *env)
@@ -188,6 +196,50 @@ START_TEST(one_core_allowed_begins_with_yields)
     forget_counts();
     ck_assert_int_eq(wait_remote(1500, NULL), 1);
     ck_assert_uint_eq(world.yields, 0);
+}
+END_TEST
+
+/* An empty yield that takes long because every call does is no sign of the other side. */
+START_TEST(slow_calls_are_no_handovers)
+{
+    begin(LIMIT_US, &slow_calls);
+    world.hog = 1100;
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(wait_remote(3000, NULL), 1);
+    forget_counts();
+    ck_assert_int_eq(wait_remote(3000, NULL), 1);
+    ck_assert_uint_eq(world.yields, 0);
+    ck_assert_int_eq(fsif_spin_shares_core(&spin), 0);
+}
+END_TEST
+
+/* Waits on our core in which @refuse yields come back at once. Return: how many polled */
+static uint32_t refused(uint32_t waits, uint32_t refuse)
+{
+    uint32_t polled = 0;
+
+    for (uint32_t i = 0; i < waits; i++) {
+        forget_counts();
+        world.refuse = refuse;
+        wait_local(60000);
+        polled += world.yields > 0;
+    }
+    world.refuse = 0;
+    return polled;
+}
+
+/* A scheduler that lets the other side run only when we have had as much time as it. */
+START_TEST(refused_yields_give_way_to_sleep)
+{
+    begin(LIMIT_US, &cores2);
+    for (int i = 0; i < 16; i++)
+        ck_assert_int_eq(wait_local(3000), 1);
+    ck_assert_int_eq(fsif_spin_shares_core(&spin), 1);
+    ck_assert_uint_eq(refused(1, 40), 1);
+    ck_assert_uint_eq(refused(100, 0), 100); /* once is a disturbance */
+    ck_assert_uint_eq(refused(100, 40), 4);
+    ck_assert_uint_eq(refused(40, 4), 40); /* a few are cheaper than to sleep */
+    ck_assert_int_eq(fsif_spin_shares_core(&spin), 1);
 }
 END_TEST
 
@@ -400,6 +452,8 @@ int main(void)
     tcase_add_test(tc, longer_waits_learn_to_pause);
     tcase_add_test(tc, same_core_learns_to_yield_and_back);
     tcase_add_test(tc, one_core_allowed_begins_with_yields);
+    tcase_add_test(tc, slow_calls_are_no_handovers);
+    tcase_add_test(tc, refused_yields_give_way_to_sleep);
     tcase_add_test(tc, never_longer_than_the_limit);
     tcase_add_test(tc, idle_ring_polls_no_more);
     tcase_add_test(tc, one_silence_among_many_is_forgiven);

@@ -25,6 +25,7 @@
  */
 
 #include <stdint.h>
+#include <fsif/wire.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,7 +50,9 @@ struct fsif_spin {
     uint32_t crowd_;
     uint32_t crowded_;
     uint32_t alone_;
-    uint32_t spare_;
+    uint32_t handover_;
+    struct fsif_shared_u32 local_; /* the one that others may look at */
+    uint32_t refused_;
 };
 
 /** Return: 1 there is something, 0 not yet. Cheap, without side effects, called very often */
@@ -61,7 +64,8 @@ typedef int fsif_spin_ready_fn(void *arg);
  * @limit_us: no wait polls longer than this; more than FSIF_SPIN_MAX is taken as that; 0: every
  *            wait sleeps at once
  *
- * Looks at how many cores there are, in files of the system too: before a sandbox is closed.
+ * Looks at how many cores there are, in files of the system too, and at what system calls cost:
+ * before a sandbox is closed.
  */
 void fsif_spin_init(struct fsif_spin *s, uint32_t limit_us);
 
@@ -76,6 +80,14 @@ int fsif_spin_wait(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *arg);
 
 /** fsif_spin_woken - what was waited for is there, or was not waited for any longer */
 void fsif_spin_woken(struct fsif_spin *s);
+
+/**
+ * fsif_spin_shares_core - whether the other side seems to run on the core of whoever waits
+ *
+ * Return:  1: so both never work at once; 0: they do, or nobody knows
+ * Threads: any
+ */
+int fsif_spin_shares_core(const struct fsif_spin *s);
 
 #ifdef __cplusplus
 }
