@@ -112,8 +112,10 @@ uint32_t fsi_entry3_size(uint32_t name_len, uint32_t flags);
 /** fsi_entry3_put - write an entry to @to, which may be shared; @e->attr only with
  * FSIF_READDIR_ATTR */
 void fsi_entry3_put(const struct fsif_entry *e, uint32_t flags, void *to);
-/** fsi_entries3_check - whether a private copy of what readdir answered is sound */
-enum fsif_poison fsi_entries3_check(const void *buffer, uint32_t used, const struct fsif_op *op);
+/** fsi_entries3_check - whether a private copy of what readdir answered is sound.
+ * @last: receives the cookie of the last entry, 0 if there is none */
+enum fsif_poison fsi_entries3_check(const void *buffer, uint32_t used, const struct fsif_op *op,
+                                    uint64_t *last);
 
 /** fsi_record3_put - write a record of statmany to @to, which may be shared */
 void fsi_record3_put(int32_t status, const struct fsif_attr *attr, void *to);

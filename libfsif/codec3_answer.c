@@ -153,7 +153,7 @@ static enum fsif_poison take_data(const struct fsif_op *op, const void *part,
     case FSIF_OP_READDIR:
         fsi_memcpy(op->buffer, part, n);
         out->used = (uint32_t)n;
-        return fsi_entries3_check(op->buffer, out->used, op);
+        return fsi_entries3_check(op->buffer, out->used, op, &out->cookie);
     case FSIF_OP_GETXATTR:
     case FSIF_OP_LISTXATTR:
         n = op->length ? n : 0;

@@ -232,19 +232,20 @@ static uint32_t entry_size(const uint8_t *at, uint32_t room, uint32_t flags)
     return flags & FSIF_READDIR_ATTR || !status ? size : 0;
 }
 
-enum fsif_poison fsi_entries3_check(const void *buffer, uint32_t used, const struct fsif_op *op)
+enum fsif_poison fsi_entries3_check(const void *buffer, uint32_t used, const struct fsif_op *op,
+                                    uint64_t *last)
 {
     const uint8_t *at = (const uint8_t *)buffer;
-    uint64_t last = 0;
 
+    *last = 0;
     for (uint32_t i = 0, size; i < used; i += size) {
         size = entry_size(at + i, used - i, op->flags);
         if (!size)
             return FSIF_POISON_LISTING;
-        last = fsi_get64(at + i + AT(entry, cookie));
+        *last = fsi_get64(at + i + AT(entry, cookie));
     }
     /* A listing that comes back to where it began would never end. */
-    return used && last == op->cookie ? FSIF_POISON_LISTING : FSIF_POISON_NONE;
+    return used && *last == op->cookie ? FSIF_POISON_LISTING : FSIF_POISON_NONE;
 }
 
 int fsif_entry_next(const void *buffer, uint32_t used, uint32_t flags, uint32_t *at,
@@ -262,7 +263,7 @@ int fsif_entry_next(const void *buffer, uint32_t used, uint32_t flags, uint32_t 
     out->status = (int32_t)fsi_get32(e + AT(entry, status));
     if (flags & FSIF_READDIR_ATTR && !out->status)
         (void)fsi_attr3_get(e + name_end(out->name_len), &out->attr);
-    else
+    else if (flags & FSIF_READDIR_ATTR)
         fsi_memset(&out->attr, 0, sizeof(out->attr));
     *at += fsi_get16(e + AT(entry, size));
     return 1;

@@ -99,12 +99,12 @@ static int add_entry(void *arg, const struct fsif_store_entry *e)
     }
     if (fsi_entry3_size(e->name_len, j->op->flags) > j->op->length - l->used)
         return 0;
-    fsi_memset(&out, 0, sizeof(out));
     out.name = e->name;
     out.name_len = e->name_len;
     out.type = e->type;
     out.cookie = e->cookie;
     out.ino = e->ino;
+    out.status = 0;
     if (j->op->flags & FSIF_READDIR_ATTR) {
         out.status = j->ops->stat(j->store, j->base, e->name, FSIF_AT_NOFOLLOW, &out.attr);
         if (!out.status) {

@@ -7,8 +7,9 @@
 
 /*
  * fsif_scandir(): two pages of entries, one that is shown while the other is being read. The cookie
- * that the next page goes on with is that of the last entry of this one, so it is looked up before
- * the page is shown. However the scan ends, the page under way is waited for.
+ * that the next page goes on with is that of the last entry of this one, which the engine has met,
+ * so it is asked for before the page is shown. However the scan ends, the page under way is waited
+ * for.
  */
 
 #define PAGE (64u << 10)
@@ -69,16 +70,6 @@ static void await_pages(struct scan *s)
         fsi_wait(&s->waiter, seen, FSIF_NEVER);
 }
 
-static uint64_t last_cookie(const struct scan *s, const struct page *p)
-{
-    struct fsif_entry e = {.cookie = 0};
-    uint32_t at = 0;
-
-    while (fsif_entry_next(p->bytes, p->call.result.used, s->flags, &at, &e)) {
-    }
-    return e.cookie;
-}
-
 /* Return: 0; what the caller's function says; negative */
 static int show_page(struct scan *s, const struct page *p)
 {
@@ -115,7 +106,7 @@ static int show_all(struct scan *s)
         await_pages(s);
         if (p->call.result.value <= 0)
             return (int)p->call.result.value;
-        err = ask_page(s, last_cookie(s, p));
+        err = ask_page(s, p->call.result.cookie);
         value = show_page(s, p);
         if (value == 0)
             value = err;
@@ -188,7 +179,7 @@ int fsif_scandir(struct fsif_client *cl, int dir, const char *path, uint32_t fla
         fh = fsi_open_at(lane, &op, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0);
         value = fh < 0 ? fh : scan_open(lane, (uint32_t)fh, flags, fn, arg);
         if (fh >= 0)
-            fsi_close_handle(lane, fh);
+            fsi_close_quietly(lane, fh);
     }
     fsi_leave(cl);
     return value;

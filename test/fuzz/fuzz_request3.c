@@ -233,10 +233,11 @@ static uint32_t body_size(const struct fsif_op *op, int64_t value)
 static void check_data(const struct fsif_op *op, const struct fsi_operands *o, int64_t value)
 {
     static _Alignas(8) unsigned char copy[ARENA_SIZE];
+    uint64_t last;
 
     if (op->type == FSIF_OP_READDIR && value > 0) {
         memcpy(copy, arena_mem + op->ranges[0].at, (size_t)value);
-        MUST(fsi_entries3_check(copy, (uint32_t)value, op) == FSIF_POISON_NONE);
+        MUST(fsi_entries3_check(copy, (uint32_t)value, op, &last) == FSIF_POISON_NONE);
     }
     if (op->type == FSIF_OP_STATMANY && value > 0) {
         memcpy(copy, arena_mem + o->records_at, (size_t)value * FSIF_RECORD_SIZE);

@@ -282,6 +282,7 @@ struct fsif_result {
         struct fsif_attr attr;
         struct fsif_statvfs vfs;
         struct fsif_lock lock;
+        uint64_t cookie; /* readdir, in a frontend: goes on behind the last entry */
     };
 };
 
@@ -300,8 +301,8 @@ struct fsif_entry {
     uint32_t type;   /* FSIF_S_IF*; 0: not known */
     uint64_t cookie; /* goes on behind this entry */
     uint64_t ino;
-    int32_t status; /* of attr, with FSIF_READDIR_ATTR: 0 or a negative FSIF_E* */
-    struct fsif_attr attr;
+    int32_t status;        /* of attr, with FSIF_READDIR_ATTR: 0 or a negative FSIF_E* */
+    struct fsif_attr attr; /* with FSIF_READDIR_ATTR; zero if status is not 0 */
 };
 
 /**
