@@ -9,6 +9,13 @@
 
 /* The asynchronous form: the engine's calls behind the gate, and a descriptor for event loops. */
 
+/* Whatever is done to handles this way, they are closed in the ordinary way. */
+static void note_use(struct fsif_client *cl, const struct fsif_op *op)
+{
+    (void)fsi_handle_limits(cl, (int)op->handle);
+    (void)fsi_handle_limits(cl, (int)op->handle2);
+}
+
 int fsif_submit(struct fsif_client *cl, struct fsif_call *call)
 {
     /* Once it is submitted it may complete elsewhere and be gone. */
@@ -18,6 +25,7 @@ int fsif_submit(struct fsif_client *cl, struct fsif_call *call)
 
     if (err < 0)
         return err;
+    note_use(cl, &call->op);
     err = fsif_frontend_submit(&lane->fe, call);
     if (err == 0)
         fsi_submitted(lane, deadline);
@@ -37,6 +45,7 @@ int fsif_submit_many(struct fsif_client *cl, struct fsif_call *const *calls, uin
     for (taken = 0; taken < n; taken++) {
         uint64_t own = calls[taken]->deadline;
 
+        note_use(cl, &calls[taken]->op);
         err = fsif_frontend_queue(&lane->fe, calls[taken]);
         if (err < 0)
             break;

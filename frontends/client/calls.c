@@ -43,7 +43,7 @@ int fsi_base(struct fsif_client *cl, int dir, uint32_t *out)
     if (dir == FSIF_ROOT) {
         *out = FSIF_HANDLE_ROOT;
     } else {
-        err = fsi_handle_limits(cl, dir);
+        err = fsi_handle_peek(cl, dir);
         *out = (uint32_t)dir;
     }
     return err < 0 ? err : 0;
@@ -59,6 +59,9 @@ int fsi_begin(struct fsif_client *cl, int dir, struct fsif_op *op, struct fsi_la
     if (err < 0)
         return err;
     err = fsi_base(cl, dir, &op->handle);
+    /* What has no path is done to the handle itself. */
+    if (err >= 0 && dir != FSIF_ROOT && op->path[0] == '\0' && op->type != FSIF_OP_STAT)
+        err = fsi_handle_limits(cl, dir);
     if (err < 0)
         fsi_leave(cl);
     /* The root is no open file. */
@@ -172,7 +175,7 @@ int fsif_syncfs(struct fsif_client *cl)
         if (fh >= 0) {
             op.handle = (uint32_t)fh;
             value = fsi_call(lane, &op, NULL);
-            fsi_close_handle(lane, fh);
+            fsi_close_quietly(lane, fh);
         }
     }
     fsi_leave(cl);

@@ -24,6 +24,14 @@
 #define FSI_HANDLE_NO_WRITE 0x2u
 #define FSI_HANDLE_DIRECTORY 0x4u
 #define FSI_HANDLE_APPEND 0x8u /* writes go to the end: one after the other */
+#define FSI_HANDLE_QUIET                                                                           \
+    0x10u /* dialect 3: open, and only looked at since, so that closing it has                     \
+             nothing to tell and nothing to let go of that others wait for */
+
+#define FSI_HANDLE_PARTING 0x20u /* is being closed, and nobody waits for that */
+
+/* Calls of a queue that close a handle and that nobody waits for */
+#define FSI_PARTINGS 4u
 
 struct fsi_lane;
 
@@ -37,6 +45,12 @@ struct fsi_waiter {
     struct fsi_waiter *next;
     struct fsi_waiter *prev;
     pthread_cond_t cond;
+};
+
+struct fsi_parting {
+    struct fsif_call call;
+    struct fsif_client *cl;
+    struct fsif_shared_u32 busy;
 };
 
 /* One queue of the session: its engine, and who polls it. */
@@ -57,6 +71,7 @@ struct fsi_lane {
     /* whoever has the role */
     struct fsi_waiter *leader;
     struct fsif_spin spin;
+    struct fsi_parting partings[FSI_PARTINGS];
 
     pthread_mutex_t lock;
     /* below: under lock */
@@ -262,9 +277,15 @@ int fsi_no_empty_io(const struct fsif_client *cl);
 
 /* --- open.c --- */
 
-/** fsi_handle_limits - FSI_HANDLE_* of a handle. -FSIF_EBADF: no handle can have this number;
- * -FSIF_ESTALE it is one of an earlier session */
+/**
+ * fsi_handle_limits - FSI_HANDLE_* of a handle that is about to be used
+ *
+ * From now on it is not quiet any more; fsi_handle_peek() is for uses that leave it so.
+ *
+ * Return: -FSIF_EBADF: no handle has this number; -FSIF_ESTALE it is one of an earlier session
+ */
 int fsi_handle_limits(struct fsif_client *cl, int fh);
+int fsi_handle_peek(const struct fsif_client *cl, int fh);
 
 /** fsi_open_at - open, in all dialects. @from: path and base filled in; inside fsi_enter_blocking()
  */
@@ -272,6 +293,10 @@ int fsi_open_at(struct fsi_lane *lane, const struct fsif_op *from, uint32_t flag
 
 /** fsi_close_handle - close it, without a look at @fh */
 int fsi_close_handle(struct fsi_lane *lane, int fh);
+
+/** fsi_close_quietly - the same for one through which nothing was changed: nobody waits for the
+ * answer if that can be helped. Return: 0; why it could not be asked for */
+int fsi_close_quietly(struct fsi_lane *lane, int fh);
 
 /* --- dir.c --- */
 

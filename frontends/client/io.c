@@ -23,7 +23,8 @@
 #define WINDOW 64u
 
 /* Of dialect 3: large enough that a request's own cost does not count, small enough for both sides
- * to work at once and for the pieces to stay in the cache. */
+ * to work at once and for the pieces to stay in the cache. Where both share a core, each piece
+ * would cost a change of who runs: there a piece is as large as it may be. */
 #define PIECE (128u << 10)
 
 struct piece {
@@ -190,7 +191,7 @@ static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op, uint32_
 
     if (in_order)
         return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, 1);
-    if (cl->limits.dialect >= 3 && most > PIECE)
+    if (cl->limits.dialect >= 3 && most > PIECE && !fsif_spin_shares_core(&lane->spin))
         most = PIECE;
     return op->length <= most ? fsi_call(lane, op, NULL)
                               : in_pieces(lane, op, most, window(cl, most));
@@ -209,7 +210,7 @@ static uint32_t forbidden(const struct fsif_op *op)
 /* Whether @fh may do that. Return: its FSI_HANDLE_*, or negative */
 static int check_handle(struct fsif_client *cl, int fh, const struct fsif_op *op)
 {
-    int limits = fsi_handle_limits(cl, fh);
+    int limits = op->type == FSIF_OP_READ ? fsi_handle_peek(cl, fh) : fsi_handle_limits(cl, fh);
 
     if (limits < 0)
         return limits;

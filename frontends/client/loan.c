@@ -237,7 +237,7 @@ static int64_t buf_call(struct fsif_client *cl, int fh, const struct fsif_buf *b
 
     if (n < 0)
         return n;
-    n = fsi_handle_limits(cl, fh);
+    n = op->type == FSIF_OP_READ ? fsi_handle_peek(cl, fh) : fsi_handle_limits(cl, fh);
     if (n >= 0 && buf->generation_ != cl->generation)
         n = -FSIF_ESTALE;
     else if (n >= 0 && (op->length > buf->len || op->length > cl->limits.max_io))

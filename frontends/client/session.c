@@ -129,6 +129,7 @@ static int start_lane(struct fsif_client *cl, struct fsif_frontend_config *confi
         return err;
     lane->event_fd = cl->transport->event_fd(cl->session, lane->number);
     fsif_spin_init(&lane->spin, cl->options.spin_us);
+    memset(lane->partings, 0, sizeof(lane->partings));
     cl->queues++;
     return 0;
 }

@@ -151,6 +151,10 @@ void fsif_get_limits(const struct fsif_client *cl, struct fsif_limits *out);
  * @flags: FSIF_O_* without FSIF_O_STAT
  * @mode:  permission bits of a file that is made, as they are: no umask
  *
+ * fsif_close() reports what the backend met while it closed, such as data that could not be written
+ * back. In dialect 3 it does not wait, and returns 0, for a handle that was only read, listed or
+ * looked at: there is nothing to report then. The handle is invalid at once in any case.
+ *
  * Dialects 1 and 2: FSIF_O_CREAT needs FSIF_O_TRUNC (creating empties a file that exists); of the
  * other flags only FSIF_O_DIRECTORY; @dir is FSIF_ROOT. The access mode is held by the client.
  *
