@@ -235,9 +235,11 @@ static int64_t walk(struct ours *o, const char *path, int attributes)
     if (got != 0)
         return got;
     while ((got = fsif_readdir(dir, &name)) == 1) {
-        snprintf(each, sizeof(each), "%s/%s", path, name);
-        if (attributes && (got = fsif_stat(o->cl, each, &attr)) != 0)
-            break;
+        if (attributes) {
+            snprintf(each, sizeof(each), "%s/%s", path, name);
+            if ((got = fsif_stat(o->cl, each, &attr)) != 0)
+                break;
+        }
         count++;
     }
     fsif_closedir(dir);
@@ -246,7 +248,11 @@ static int64_t walk(struct ours *o, const char *path, int attributes)
 
 static int64_t ours_list(void *self, const char *path)
 {
-    return walk(self, path, 0);
+    struct ours *o = self;
+
+    if (o->limits.dialect >= 3)
+        return bench_ours3.list(self, path);
+    return walk(o, path, 0);
 }
 
 static int64_t ours_list_attr(void *self, const char *path)

@@ -48,15 +48,24 @@ static int count_entry(void *arg, const struct fsif_dirent *entry)
     return 0;
 }
 
-static int64_t list_attr3(void *self, const char *path)
+static int64_t scan3(void *self, const char *path, uint32_t flags)
 {
     struct counted c = {0};
-    int err = fsif_scandir(((struct ours *)self)->cl, FSIF_ROOT, path, FSIF_READDIR_ATTR,
-                           count_entry, &c);
+    int err = fsif_scandir(((struct ours *)self)->cl, FSIF_ROOT, path, flags, count_entry, &c);
 
     if (err == 0)
         err = c.error;
     return err != 0 ? err : c.count;
+}
+
+static int64_t list3(void *self, const char *path)
+{
+    return scan3(self, path, 0);
+}
+
+static int64_t list_attr3(void *self, const char *path)
+{
+    return scan3(self, path, FSIF_READDIR_ATTR);
 }
 
 static int64_t read_file3(void *self, const char *path, void *buf, size_t len)
@@ -71,6 +80,7 @@ const struct bench_ops bench_ours3 = {
     .nop = nop3,
     .read_lent = read_lent3,
     .write_lent = write_lent3,
+    .list = list3,
     .list_attr = list_attr3,
     .read_file = read_file3,
 };
