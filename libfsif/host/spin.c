@@ -61,10 +61,13 @@
 
 /* Yielding in vain for longer than so many handovers costs more than to sleep and be woken on the
  * same core. If it happens twice in a row, which no passing disturbance does, so many waits sleep
- * at once. */
-#define REFUSED_HANDOVERS 4u
+ * at once, more of them each time. The wait after them polls for a part of the limit, in case the
+ * other side has moved to another core. */
+#define REFUSED_HANDOVERS 2u
 #define REFUSED_TWICE 2u
 #define REFUSED_WAITS 32u
+#define REFUSED_MOST 5u
+#define REFUSED_SHARE 4u
 
 #define BUDGET_SHARES 16u
 #define DOUBTS_MAX 63u
@@ -225,6 +228,34 @@ static void crowd(struct fsif_spin *s)
     s->crowded_ = s->crowd_;
 }
 
+/* Whether nothing but yields lets the other side run. */
+static int shares(const struct fsif_spin *s)
+{
+    return is_local(s) && s->pauses_ == 0;
+}
+
+static uint64_t patience_once(const struct fsif_spin *s)
+{
+    return REFUSED_HANDOVERS * (uint64_t)s->handover_;
+}
+
+/* How long to poll now */
+static uint64_t patience(const struct fsif_spin *s)
+{
+    uint64_t most = s->refused_ == 1 ? patience_once(s) : s->limit_ / REFUSED_SHARE;
+
+    return s->refused_ == 0 || !shares(s) || most > s->budget_ ? s->budget_ : most;
+}
+
+/* Yields did not let the other side run when they should. */
+static void refuse(struct fsif_spin *s)
+{
+    if (s->refused_ < REFUSED_MOST)
+        s->refused_++;
+    if (s->refused_ >= REFUSED_TWICE)
+        s->crowded_ = REFUSED_WAITS << (s->refused_ - REFUSED_TWICE);
+}
+
 static void found_pausing(struct fsif_spin *s)
 {
     fsi_store_relaxed(&s->local_, 0);
@@ -242,10 +273,10 @@ static void found_yielding(struct fsif_spin *s, uint64_t took, uint64_t burnt)
         s->pauses_ = s->pauses_ / 2 < PAUSES_LEAST ? 0 : s->pauses_ / 2;
         fsi_store_relaxed(&s->local_, 1);
     }
-    if (burnt <= REFUSED_HANDOVERS * (uint64_t)s->handover_)
+    if (burnt <= patience_once(s) || !shares(s))
         s->refused_ = 0;
-    else if (is_local(s) && s->pauses_ == 0 && ++s->refused_ >= REFUSED_TWICE)
-        s->crowded_ = REFUSED_WAITS;
+    else
+        refuse(s);
     if (took >= SLICE_NS)
         crowd(s);
     else if (s->crowd_ > 0)
@@ -278,9 +309,19 @@ static int wait_crowded(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *ar
     return 0;
 }
 
+/* @most: how long it was polled for */
+static void give_up(struct fsif_spin *s, uint64_t most)
+{
+    if (most >= s->budget_)
+        fail(s);
+    if (shares(s))
+        refuse(s);
+}
+
 /* The pauses did not find it. */
 static int wait_yielding(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *arg)
 {
+    const uint64_t most = patience(s);
     uint64_t before = s->began_;
     uint32_t yields = 0;
 
@@ -301,8 +342,8 @@ static int wait_yielding(struct fsif_spin *s, fsif_spin_ready_fn *ready, void *a
         }
         if (s->alone_ && took < s->handover_)
             return 0;
-        if (after - s->began_ >= s->budget_ || (s->alone_ && ++yields == YIELDS_ALONE)) {
-            fail(s);
+        if (after - s->began_ >= most || (s->alone_ && ++yields == YIELDS_ALONE)) {
+            give_up(s, most);
             return 0;
         }
         if (s->pauses_ > 0) {

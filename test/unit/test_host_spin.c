@@ -238,6 +238,7 @@ START_TEST(refused_yields_give_way_to_sleep)
     ck_assert_uint_eq(refused(1, 40), 1);
     ck_assert_uint_eq(refused(100, 0), 100); /* once is a disturbance */
     ck_assert_uint_eq(refused(100, 40), 4);
+    ck_assert_uint_eq(refused(128, 0), 0); /* longer and longer */
     ck_assert_uint_eq(refused(40, 4), 40); /* a few are cheaper than to sleep */
     ck_assert_int_eq(fsif_spin_shares_core(&spin), 1);
 }
