@@ -6,7 +6,7 @@ set -eu
 
 packages="
 gcc libc6-dev cmake ninja-build pkg-config git python3
-check libuv1-dev libinih-dev libsystemd-dev libxxhash-dev libjansson-dev libxen-dev
+check libuv1-dev libinih-dev libsystemd0 libxxhash-dev libjansson-dev libxen-dev
 clang libclang-rt-14-dev llvm-14 clang-format clang-tidy
 g++ libc6-dev-i386 lib32gcc-12-dev
 gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu

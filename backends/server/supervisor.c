@@ -12,6 +12,7 @@
 #include "supervisor.h"
 
 #include <errno.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,9 +21,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "builtin.h"
-#ifdef FSI_HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 #define PAUSE_MS 100u
 #define ACCEPTS_AT_ONCE 16
@@ -31,13 +29,27 @@
 #define FDS_OF_DAEMON 512u /* exports that are added while it runs among them */
 #define FDS_OF_SESSION 3u
 
-static void tell_systemd(const char *state)
+/* Loaded only where a service manager listens: with what it needs itself the library would be a
+ * fifth of the memory of a daemon and of each worker. */
+#define SYSTEMD_LIBRARY "libsystemd.so.0"
+
+static void tell_manager(struct fsi_supervisor *sv, const char *state)
 {
-#ifdef FSI_HAVE_SYSTEMD
-    sd_notify(0, state);
-#else
-    (void)state;
-#endif
+    int (*notify)(int unset_environment, const char *state);
+    void *library, *symbol = NULL;
+
+    if (getenv("NOTIFY_SOCKET") == NULL)
+        return;
+    library = dlopen(SYSTEMD_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (library != NULL)
+        symbol = dlsym(library, "sd_notify");
+    if (symbol == NULL) {
+        fsif_log_event(&sv->log, FSIF_LOG_WARNING, "no-notification", "reason", dlerror(),
+                       (const char *)NULL);
+        return;
+    }
+    memcpy(&notify, &symbol, sizeof(notify));
+    notify(0, state);
 }
 
 /* --- accepting -------------------------------------------------------------------------------- */
@@ -220,7 +232,7 @@ static void on_signal(uv_signal_t *sig, int number)
         return;
     }
     sv->stopping = 1;
-    tell_systemd("STOPPING=1");
+    tell_manager(sv, "STOPPING=1");
     fsif_log_event(&sv->log, FSIF_LOG_INFO, "stopping", "signal",
                    number == SIGTERM  ? "SIGTERM"
                    : number == SIGINT ? "SIGINT"
@@ -351,7 +363,7 @@ static int start_loop(struct fsi_supervisor *sv, struct fsi_error *err)
 }
 
 /* One line, for scripts that wait for it. Nobody may read it, which is no reason to fail. */
-static void announce(const struct fsi_supervisor *sv)
+static void announce(struct fsi_supervisor *sv)
 {
     const struct fsi_options *o = sv->options;
 
@@ -360,7 +372,7 @@ static void announce(const struct fsi_supervisor *sv)
         printf("%s%s", i ? ", " : "", sv->listeners[i].address);
     printf(" (%zu export%s)\n", o->nexports, o->nexports == 1 ? "" : "s");
     (void)fflush(stdout);
-    tell_systemd("READY=1");
+    tell_manager(sv, "READY=1");
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)

@@ -125,12 +125,8 @@ def service_manager(folder):
     manager.bind(folder + "/notify")
     environment = dict(os.environ, NOTIFY_SOCKET=folder + "/notify", LISTEN_FDS="0")
     with Daemon(folder, "-e", "m=memory:", env=environment) as daemon:
-        manager.settimeout(2)
-        try:
-            said = manager.recv(1000)
-        except TimeoutError:
-            print("SKIP: built without libsystemd")
-            return
+        manager.settimeout(30)
+        said = manager.recv(1000)
         assert said == b"READY=1", said
         front = Front(daemon.socket)
         assert front.session("m")["status"] == "0"
