@@ -241,4 +241,21 @@ int64_t fsi_paged_largest_value(const struct fsi_dialect *d, uint32_t type);
 extern const uint8_t fsi_paged_types[];
 #define FSI_PAGED_TYPES (FSIF_WIRE_SYNC + 1u)
 
+/** fsi_known_type - whether @type, without other bits, is one of FSIF_S_IFREG and so on */
+static inline int fsi_known_type(uint32_t type)
+{
+    switch (type) {
+    case FSIF_S_IFREG:
+    case FSIF_S_IFDIR:
+    case FSIF_S_IFLNK:
+    case FSIF_S_IFIFO:
+    case FSIF_S_IFSOCK:
+    case FSIF_S_IFCHR:
+    case FSIF_S_IFBLK:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 #endif

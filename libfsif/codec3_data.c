@@ -42,22 +42,6 @@ void fsi_attr3_put(const struct fsif_attr *a, void *to)
     fsi_put32(at + AT(attr, pad), 0);
 }
 
-static int known_type(uint32_t mode)
-{
-    switch (mode & ~FSIF_S_PERM) {
-    case FSIF_S_IFREG:
-    case FSIF_S_IFDIR:
-    case FSIF_S_IFLNK:
-    case FSIF_S_IFIFO:
-    case FSIF_S_IFSOCK:
-    case FSIF_S_IFCHR:
-    case FSIF_S_IFBLK:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 enum fsif_poison fsi_attr3_get(const void *from, struct fsif_attr *a)
 {
     const uint8_t *at = (const uint8_t *)from;
@@ -82,7 +66,7 @@ enum fsif_poison fsi_attr3_get(const void *from, struct fsif_attr *a)
     a->rdev_minor = fsi_get32(at + AT(attr, rdev_minor));
     a->blksize = fsi_get32(at + AT(attr, blksize));
     a->pad_ = 0;
-    if (!known_type(a->mode) || a->size > INT64_MAX || a->blksize == 0 ||
+    if (!fsi_known_type(a->mode & ~FSIF_S_PERM) || a->size > INT64_MAX || a->blksize == 0 ||
         a->mtime_nsec > NSEC_MAX || a->atime_nsec > NSEC_MAX || a->ctime_nsec > NSEC_MAX ||
         a->btime_nsec > NSEC_MAX)
         return FSIF_POISON_ATTR;
@@ -223,7 +207,7 @@ static uint32_t entry_size(const uint8_t *at, uint32_t room, uint32_t flags)
     size = fsi_get16(at + AT(entry, size));
     type = (uint32_t)at[AT(entry, type)] << 12;
     status = (int32_t)fsi_get32(at + AT(entry, status));
-    if (size != fsi_entry3_size(len, flags) || size > room || (type && !known_type(type)) ||
+    if (size != fsi_entry3_size(len, flags) || size > room || (type && !fsi_known_type(type)) ||
         status > 0 || status < -FSIF_MAX_ERRNO || fsi_get64(at + AT(entry, cookie)) == 0 ||
         !name_is_sound((const char *)at + sizeof(struct fsif_wire3_entry), len))
         return 0;

@@ -343,22 +343,6 @@ uint32_t fsi_common_encode_attr(const struct fsif_attr *attr, void *at)
     return sizeof(w);
 }
 
-static int known_type(uint32_t mode)
-{
-    switch (mode & FSIF_S_IFMT) {
-    case FSIF_S_IFREG:
-    case FSIF_S_IFDIR:
-    case FSIF_S_IFLNK:
-    case FSIF_S_IFIFO:
-    case FSIF_S_IFSOCK:
-    case FSIF_S_IFCHR:
-    case FSIF_S_IFBLK:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 enum fsif_poison fsi_common_decode_attr(const void *at, struct fsif_attr *out)
 {
     struct fsif_wire1_attr w;
@@ -366,7 +350,7 @@ enum fsif_poison fsi_common_decode_attr(const void *at, struct fsif_attr *out)
 
     fsi_copy_in(&w, at, sizeof(w));
     mode = (uint32_t)w.mode;
-    if (w.size < 0 || mode & ~(FSIF_S_IFMT | FSIF_S_PERM) || !known_type(mode))
+    if (w.size < 0 || mode & ~(FSIF_S_IFMT | FSIF_S_PERM) || !fsi_known_type(mode & FSIF_S_IFMT))
         return FSIF_POISON_ATTR;
     out->mode = mode;
     out->uid = w.uid;
