@@ -3,7 +3,7 @@
  * The handshake over shm, both sides: packets with any text and any kind of descriptor. Memory is
  * taken only if it is what the rules ask for, no descriptor leaks, nothing waits.
  */
-#include "arena.h"
+#include "fuzz_handshake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PAGES 4u
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* What a peer may pass. Only the first is memory as it has to be. */
@@ -38,6 +37,8 @@ enum kind {
 };
 
 static int kinds[KINDS];
+static int area = -1; /* good memory where dialect 3 is spoken */
+static uint8_t *area_mem;
 static const struct fsif_transport *const shm = &fsif_transport_shm;
 static int listener = -1;
 static char folder[64], path[96];
@@ -66,6 +67,9 @@ static void set_up(void)
     if (listener >= 0)
         return;
     kinds[GOOD_MEMORY] = memory(PAGES * FSIF_PAGE_SIZE, SEALS);
+    area = memory(AREA_PAGES * FSIF_PAGE_SIZE, SEALS);
+    area_mem = mmap(NULL, AREA_PAGES * FSIF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, area, 0);
+    MUST(area_mem != MAP_FAILED);
     kinds[NO_SEALS] = memory(PAGES * FSIF_PAGE_SIZE, 0);
     kinds[NO_SEAL_SEAL] = memory(PAGES * FSIF_PAGE_SIZE, F_SEAL_SHRINK | F_SEAL_GROW);
     kinds[WRITE_SEALED] = memory(PAGES * FSIF_PAGE_SIZE, SEALS | F_SEAL_WRITE);
@@ -102,41 +106,7 @@ static int lowest_free(void)
     return fd;
 }
 
-/* --- text --- */
-
-static size_t put(char *at, size_t used, const char *text)
-{
-    size_t n = strlen(text);
-
-    if (used + n > FSIF_DICT_MAX)
-        return used;
-    memcpy(at + used, text, n);
-    return used + n;
-}
-
-/* Lines of the protocol in any choice and order, or anything at all. */
-static size_t make_text(struct input *in, char *text, const char *const *lines, size_t n)
-{
-    uint8_t how = input_u8(in);
-    size_t used = 0;
-
-    if (how & 1)
-        return input_bytes(in, text, input_u16(in) % (FSIF_DICT_MAX + 64));
-    if (how & 2) {
-        for (size_t i = 0; i < n / 2; i++)
-            used = put(text, used, lines[i]);
-    }
-    for (unsigned i = how >> 4; i > 0; i--) {
-        uint8_t which = input_u8(in);
-
-        used = put(text, used, lines[which % n]);
-        if (which & 0x80)
-            text[used / 2] = (char)input_u8(in);
-    }
-    return used;
-}
-
-static unsigned make_fds(struct input *in, int *fds, unsigned max, unsigned *good)
+static unsigned make_fds(struct input *in, int *fds, unsigned max, int memory_fd, unsigned *good)
 {
     uint8_t how = input_u8(in);
     unsigned n = how & 0xc0 ? how >> 6 & 1u : how % (max + 1);
@@ -145,7 +115,7 @@ static unsigned make_fds(struct input *in, int *fds, unsigned max, unsigned *goo
     for (unsigned i = 0; i < n; i++) {
         unsigned kind = how & 0x40 ? GOOD_MEMORY : input_u8(in) % KINDS;
 
-        fds[i] = kinds[kind];
+        fds[i] = kind == GOOD_MEMORY ? memory_fd : kinds[kind];
         *good += kind == GOOD_MEMORY;
     }
     return n;
@@ -174,15 +144,50 @@ static void send_packet(int sock, const char *text, size_t len, const int *fds, 
 
 /* --- the backend's side --- */
 
-static const char *const offer_lines[] = {
-    "fsif=1\n",          "request=session\n", "export=data\n",      "dialects=1\n",
-    "pages=4\n",         "ring-pages=1\n",    "ring-ref=0\n",       "features=errno\n",
-    "request=exports\n", "export=\n",         "pages=4294967295\n", "pages=5\n",
-    "ring-ref=3\n",      "ring-ref=4\n",      "dialects=2 3\n",     "unknown=1\n",
-    "dialects=1 2\n",    "ring-pages=2\n",    "ring-ref-0=3\n",     "ring-ref-1=1\n",
-};
+/* What a server does with the grefs that a peer's directory has. */
+static void use_directory(struct fsif_session *s, struct input *in, const struct fsif_offer *offer)
+{
+    uint32_t n = fsif_area_pages(offer->queues, offer->slots, offer->arena_pages);
+    uint32_t grefs[AREA_PAGES] = {0};
+    uint32_t next = input_u32(in);
+    void *mem;
 
-static void use_memory(struct fsif_session *s, struct input *in, const struct fsif_offer *offer)
+    MUST(n && n + fsif_directory_pages(n) <= AREA_PAGES);
+    for (uint32_t i = 0; i < n; i++)
+        grefs[i] = i;
+    for (uint8_t i = input_u8(in) % 4; i > 0; i--)
+        grefs[input_u8(in) % n] = input_u8(in) & 1 ? input_u32(in) : input_u8(in) % AREA_PAGES;
+    fsif_directory_write(area_mem + DIRECTORY * FSIF_PAGE_SIZE, &next, grefs, n);
+    memset(grefs, 0, sizeof(grefs));
+    if (fsif_directory_read(shm, s, offer->directory, grefs, n)) {
+        MUST(offer->directory >= AREA_PAGES);
+        return;
+    }
+    if (shm->map(s, grefs, n, &mem))
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        MUST(grefs[i] < AREA_PAGES);
+        for (uint32_t j = 0; j < i; j++)
+            MUST(grefs[i] != grefs[j]);
+    }
+    memset(mem, 1, (size_t)n * FSIF_PAGE_SIZE);
+    shm->unmap(s, mem, n);
+}
+
+/* The answer that fits the offer is what the offer's side reads. */
+static void check_choice(const struct fsif_offer *offer, const struct fsif_choice *choice)
+{
+    struct fsif_dict dict;
+    struct fsif_choice back;
+
+    MUST(fsif_choice_write(choice, &dict) == 0);
+    MUST(fsif_choice_read(&dict, offer, &back) == choice->status);
+    MUST(choice->status || (back.dialect == choice->dialect && back.queues == choice->queues &&
+                            back.max_io == choice->max_io && back.features == choice->features));
+}
+
+static void use_memory(struct fsif_session *s, struct input *in, const struct fsif_offer *offer,
+                       uint32_t pages)
 {
     uint32_t grefs[3] = {offer->ring_grefs[0], input_u8(in) % 8u, input_u32(in)};
     uint32_t n = input_u8(in) % 4u;
@@ -197,7 +202,7 @@ static void use_memory(struct fsif_session *s, struct input *in, const struct fs
     }
     for (unsigned i = 0; i < 3; i++) {
         uint32_t gref = grefs[i];
-        int inside = gref < PAGES;
+        int inside = gref < pages;
 
         MUST((shm->copy_from(s, gref, FSIF_PAGE_SIZE - 64, bytes, 64) == 0) == inside);
         MUST((shm->copy_to(s, gref, 0, bytes, 64) == 0) == inside);
@@ -210,19 +215,22 @@ static void use_memory(struct fsif_session *s, struct input *in, const struct fs
     }
 }
 
-static void one_offer(struct fsif_session *s, struct input *in, int peer)
+static void one_offer(struct fsif_session *s, struct input *in, int peer, int split)
 {
-    static char text[FSIF_DICT_MAX + 64];
+    const uint32_t size = split ? AREA_PAGES : PAGES;
+    static char text[TEXT_MAX];
     struct fsif_dict offer, answer;
     struct fsif_offer o;
     struct fsif_choice choice = {0};
     int fds[8];
-    unsigned good;
-    size_t len = make_text(in, text, offer_lines, sizeof(offer_lines) / sizeof(offer_lines[0]));
-    unsigned nfds = make_fds(in, fds, 8, &good);
+    unsigned good, nfds;
     uint32_t pages = 0;
+    uint8_t bells;
+    size_t len;
     int ret;
 
+    len = make_offer_text(in, text, split);
+    nfds = make_fds(in, fds, 8, split ? area : kinds[GOOD_MEMORY], &good);
     send_packet(peer, text, len, fds, nfds);
     ret = shm->session_next_offer(s, &offer);
     if (ret)
@@ -234,15 +242,20 @@ static void one_offer(struct fsif_session *s, struct input *in, int peer)
         o = (struct fsif_offer){0};
     else
         choice.status = fsif_choose(&o, FSIF_DIALECTS_KNOWN, &choice);
-    if (shm->session_accept_memory(s, &offer, 16) == 0) {
+    if (o.kind == FSIF_OFFER_SESSION)
+        check_choice(&o, &choice);
+    if (shm->session_accept_memory(s, &offer, AREA_PAGES) == 0) {
         MUST(nfds == 1 && good == 1);
-        MUST(fsif_dict_get_u32(&offer, "pages", 0, UINT32_MAX, &pages) == 0 && pages == PAGES);
-        use_memory(s, in, &o);
+        MUST(fsif_dict_get_u32(&offer, "pages", 0, UINT32_MAX, &pages) == 0 && pages == size);
+        use_memory(s, in, &o, size);
+        if (o.queues && split)
+            use_directory(s, in, &o);
     }
+    bells = input_u8(in);
     fsif_dict_init(&answer);
     if (fsif_choice_write(&choice, &answer) == 0)
-        (void)shm->session_answer(s, &answer, input_u8(in) & 1);
-    (void)shm->notify(s, input_u8(in) % 2);
+        (void)shm->session_answer(s, &answer, bells & 2 ? (int)choice.queues : bells & 1);
+    (void)shm->notify(s, input_u8(in) % (FSIF_QUEUES_MAX + 1));
     shm->acknowledge(s, 0);
     (void)shm->peer_state(s);
 }
@@ -259,7 +272,7 @@ static void backend(struct input *in)
         blob[how % 2] = input_u32(in);
     if (shm->session_import(ends, 1, blob, sizeof(blob), &s) == 0) {
         for (unsigned i = 0; i <= how % 4u && in->left; i++)
-            one_offer(s, in, ends[1]);
+            one_offer(s, in, ends[1], how & 4);
         shm->close(s);
     }
     close(ends[1]);
@@ -267,51 +280,74 @@ static void backend(struct input *in)
 
 /* --- the frontend's side --- */
 
-static const char *const answer_lines[] = {
-    "status=0\n",  "dialect=1\n",        "features=errno\n", "read-only=0\n",
-    "status=13\n", "text=no\n",          "dialect=2\n",      "read-only=1\n",
-    "more=1\n",    "export-0=data ro\n", "status=-1\n",      "status=99999\n",
-};
+/* What the peer that is answered may believe. */
+static void check_answer(const struct fsif_offer *o, const struct fsif_choice *choice)
+{
+    MUST((choice->features & ~o->features) == 0);
+    MUST(o->kind == FSIF_OFFER_SESSION
+             ? choice->dialect < 32 && (o->dialects & FSIF_DIALECT_BIT(choice->dialect))
+             : choice->dialect == 0);
+    if (choice->dialect == 3)
+        MUST(choice->queues >= 1 && choice->queues <= o->queues &&
+             choice->max_io >= FSIF_PAGE_SIZE && choice->max_io <= o->max_io);
+    else
+        MUST(choice->queues == 0 && choice->max_io == 0);
+}
+
+static void make_offer(uint8_t how, struct fsif_offer *o)
+{
+    *o = (struct fsif_offer){.dialects = FSIF_DIALECT_BIT(1), .pages = PAGES, .ring_pages = 1};
+    o->kind = how & 1 ? FSIF_OFFER_SESSION : FSIF_OFFER_EXPORTS;
+    o->features = how & 2 ? FSIF_FEATURE_ERRNO : 0;
+    strcpy(o->export_name, how & 1 ? "data" : "");
+    if (!(how & 16) || !(FSIF_DIALECTS_KNOWN & FSIF_DIALECT_BIT(3)))
+        return;
+    o->dialects = FSIF_DIALECT_BIT(3) | (how & 32 ? FSIF_DIALECT_BIT(1) : 0);
+    o->pages = AREA_PAGES;
+    o->queues = AREA_QUEUES;
+    o->slots = AREA_SLOTS;
+    o->arena_pages = FSIF_ARENA_PAGES_MIN;
+    o->max_io = FSIF_ARENA_PAGES_MIN * FSIF_PAGE_SIZE;
+    o->directory = DIRECTORY;
+}
 
 static void frontend(struct input *in)
 {
-    static char text[FSIF_DICT_MAX + 64];
-    struct fsif_offer o = {.dialects = FSIF_DIALECT_BIT(1), .pages = PAGES, .ring_pages = 1};
+    static char text[TEXT_MAX];
+    struct fsif_offer o;
     struct fsif_dict offer, answer;
     struct fsif_choice choice;
     struct fsif_session *s = NULL;
-    uint32_t grefs[PAGES];
+    uint32_t grefs[AREA_PAGES];
     int fds[8], server, ret;
     unsigned good, nfds;
     uint8_t how = input_u8(in);
     void *mem;
     size_t len;
 
-    o.kind = how & 1 ? FSIF_OFFER_SESSION : FSIF_OFFER_EXPORTS;
-    o.features = how & 2 ? FSIF_FEATURE_ERRNO : 0;
-    strcpy(o.export_name, how & 1 ? "data" : "");
+    make_offer(how, &o);
     fsif_dict_init(&offer);
     MUST(shm->connect(path, 1000, &s) == 0);
     server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    MUST(server >= 0 && shm->share(s, PAGES, &mem, grefs) == 0);
+    MUST(server >= 0 && shm->share(s, o.pages, &mem, grefs) == 0);
     o.ring_grefs[0] = grefs[0];
     MUST(fsif_offer_write(&o, &offer) == 0);
 
-    len = make_text(in, text, answer_lines, sizeof(answer_lines) / sizeof(answer_lines[0]));
-    nfds = make_fds(in, fds, 8, &good);
-    if (how & 4)
-        fds[0] = fds[1] = kinds[BELL];
+    len = make_answer_text(in, text, how & 16);
+    nfds = make_fds(in, fds, 8, kinds[GOOD_MEMORY], &good);
+    for (unsigned i = 0; i < 8 && how & 4; i++)
+        fds[i] = kinds[BELL];
     if (how & 8)
-        nfds = 2 * (how & 1u);
+        nfds = 2 * (how & 1u) * (how & 64 ? AREA_QUEUES : 1);
     send_packet(server, text, len, fds, nfds);
     ret = shm->session_offer(s, &offer, &answer, 0);
     if (ret == 0) {
         ret = fsif_choice_read(&answer, &o, &choice);
         MUST(ret <= 0);
         if (ret == 0)
-            MUST((choice.features & ~o.features) == 0 &&
-                 choice.dialect == (o.kind == FSIF_OFFER_SESSION));
+            check_answer(&o, &choice);
         (void)shm->notify(s, 0);
+        (void)shm->notify(s, AREA_QUEUES - 1);
         shm->acknowledge(s, 0);
         planted_bug(ret == 0 && choice.features && choice.read_only);
     }
