@@ -18,6 +18,7 @@ struct context {
     struct fsif_client *ro; /* a session on a read-only export; NULL: there is none */
     char dir[64];           /* the case's own directory in the export */
     const char *host;       /* the export's directory on this host, or NULL */
+    int outside;            /* the export is somebody else's, with options of their own */
     int failures;
     const char *skipped; /* why */
 };

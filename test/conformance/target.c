@@ -69,8 +69,11 @@ static int speaks(const struct target *t, const struct fsif_client *cl)
 static int loop_connect(struct target *t, int which, struct fsif_client **cl)
 {
     const struct store_row *row = store_row(t->store);
-    struct fsif_store_config config = {
-        .size = sizeof(config), .root_fd = -1, .source = t->data, .read_only = which == RO};
+    struct fsif_store_config config = {.size = sizeof(config),
+                                       .root_fd = -1,
+                                       .source = t->data,
+                                       .read_only = which == RO,
+                                       .special = 1};
     struct harness_options o = {.ops = row->ops, .threads = 4, .read_only = which == RO};
     struct harness *h;
     int err = row->ops->create(&config, &o.store);
@@ -147,7 +150,7 @@ static int shm_start(struct target *t, struct context *c)
 
     snprintf(t->own_address, sizeof(t->own_address), "shm:%s/socket", t->folder);
     snprintf(listen, sizeof(listen), "%s", t->own_address);
-    snprintf(data, sizeof(data), "data=%s", source != NULL ? source : t->data);
+    snprintf(data, sizeof(data), "data=%s,special", source != NULL ? source : t->data);
     snprintf(ro, sizeof(ro), "ro=%s,ro", source != NULL ? source : t->data);
     t->backend[DATA] = daemon_start(argv);
     if (t->backend[DATA] == NULL)
@@ -203,7 +206,8 @@ static int xen_start(struct target *t, struct context *c)
     int err;
 
     snprintf(machine, sizeof(machine), "%s/machine", t->folder);
-    snprintf(data, sizeof(data), "data=%s,allow-domain=" GUEST, source != NULL ? source : t->data);
+    snprintf(data, sizeof(data), "data=%s,special,allow-domain=" GUEST,
+             source != NULL ? source : t->data);
     snprintf(ro, sizeof(ro), "ro=%s,ro,allow-domain=" GUEST, source != NULL ? source : t->data);
     t->machine = daemon_start(attach);
     if (t->machine == NULL || setenv("FSIF_FAKE_XEN", machine, 1) != 0)
@@ -229,6 +233,7 @@ static int xen_stop(struct target *t)
 static int outside_start(struct target *t, struct context *c)
 {
     c->host = t->host;
+    c->outside = 1;
     return connect_to(t, t->address, t->export_name, &c->cl);
 }
 
