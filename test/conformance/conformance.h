@@ -32,6 +32,12 @@ extern const struct test_case file_cases[];
 extern const struct test_case name_cases[];
 extern const struct test_case list_cases[];
 extern const struct test_case session_cases[];
+/* Only of sessions that speak dialect 3 */
+extern const struct test_case name3_cases[];
+extern const struct test_case data3_cases[];
+extern const struct test_case notice3_cases[];
+/* Only of the others */
+extern const struct test_case before3_cases[];
 
 /** at - "NAME in the case's directory"; valid for the next 8 calls of this thread */
 const char *at(struct context *c, const char *name);
