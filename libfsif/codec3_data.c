@@ -80,7 +80,7 @@ static uint64_t most_blocks(uint32_t bsize)
 {
     uint32_t shift = 0;
 
-    while (shift < 31 && bsize > 1u << shift)
+    while (bsize > (uint64_t)1 << shift)
         shift++;
     return (uint64_t)INT64_MAX >> shift;
 }
