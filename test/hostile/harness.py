@@ -279,8 +279,10 @@ class Daemon:
 class Victim:
     """The victim program of the F rows, and what it prints, line by line."""
 
-    def __init__(self, test, good, path, steps, timeout_ms=20000):
+    def __init__(self, test, good, path, steps, timeout_ms=20000, queues=0):
         line = [PROGRAMS + "hostile-victim", "-t", str(timeout_ms)]
+        if queues:  # dialect 3
+            line += ["-q", str(queues)]
         if good:
             line += ["-g", "shm:" + good.path, "neighbour"]
         self.process = subprocess.Popen(line + ["shm:" + path, "attacked"] + steps,

@@ -14,11 +14,14 @@ import b_files
 import b_names
 import b_ring
 import b_session
+import f3_answers
+import f3_session
 import f_answers
 import f_session
 import x_xen
 
-MODULES = (b3_files, b3_session, b3_slots, b_ring, b_names, b_files, b_session, f_answers, f_session, x_xen)
+MODULES = (b3_files, b3_session, b3_slots, b_ring, b_names, b_files, b_session, f3_answers, f3_session,
+           f_answers, f_session, x_xen)
 
 if __name__ == "__main__":
     faulthandler.enable()  # a hang is a failure that says where: guard.py aborts it

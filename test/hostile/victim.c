@@ -2,15 +2,17 @@
 /*
  * The victim of the F rows: an ordinary program that uses the client library.
  *
- *   victim [-t MS] [-g ADDRESS EXPORT] ADDRESS EXPORT STEP...
+ *   victim [-t MS] [-q QUEUES] [-g ADDRESS EXPORT] ADDRESS EXPORT STEP...
  *
  * Each step is a word with operands, as read:100:0, and prints `step = result`. With -g a second
- * thread uses another backend all the time. At the end it prints what it still holds.
+ * thread uses another backend all the time. With -q dialect 3 is spoken, else 1 or 2. At the end it
+ * prints what it still holds.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fsif/client.h>
 #include <fsif/host.h>
+#include <fsif/negotiate.h>
 #include <fsif/shm.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -112,14 +114,18 @@ static struct fsif_registry *make_registry(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: victim [-t MS] [-g ADDRESS EXPORT] ADDRESS EXPORT STEP...\n");
+    fprintf(stderr,
+            "usage: victim [-t MS] [-q QUEUES] [-g ADDRESS EXPORT] ADDRESS EXPORT STEP...\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     struct fsif_hooks hooks = {.size = sizeof(hooks), .poisoned = on_poisoned};
-    struct victim v = {.timeout_ms = 20000, .fh = -1, .hooks = &hooks};
+    struct victim v = {.timeout_ms = 20000,
+                       .dialects = FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2),
+                       .fh = -1,
+                       .hooks = &hooks};
     struct neighbour n = {.address = NULL};
     int fds, i = 1;
     size_t heap;
@@ -127,6 +133,11 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (i + 1 < argc && !strcmp(argv[i], "-t")) {
         v.timeout_ms = atoi(argv[i + 1]);
+        i += 2;
+    }
+    if (i + 1 < argc && !strcmp(argv[i], "-q")) {
+        v.queues = (uint32_t)atoi(argv[i + 1]);
+        v.dialects = FSIF_DIALECT_BIT(3);
         i += 2;
     }
     if (i + 2 < argc && !strcmp(argv[i], "-g")) {

@@ -10,6 +10,8 @@ struct victim {
     const char *address;
     const char *export_name;
     int timeout_ms;
+    uint32_t dialects; /* FSIF_DIALECT_BIT() */
+    uint32_t queues;   /* of dialect 3 */
     struct fsif_registry *registry;
     const struct fsif_hooks *hooks;
     struct fsif_client *cl; /* NULL: not connected */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fsif/negotiate.h>
 
 #define MAX_ARGS 4
 
@@ -20,7 +19,8 @@ int victim_connect(struct victim *v)
     o.timeout_ms = v->timeout_ms;
     o.registry = v->registry;
     o.hooks = v->hooks;
-    o.dialects = FSIF_DIALECT_BIT(1) | FSIF_DIALECT_BIT(2); /* what the rows' backend speaks */
+    o.dialects = v->dialects; /* what the row's backend speaks */
+    o.queues = v->queues;
     return fsif_connect(v->address, v->export_name, &o, &v->cl);
 }
 
@@ -233,6 +233,161 @@ static int64_t step_hammer(struct victim *v, char **a)
     return victim_hammer(v, atof(a[0]));
 }
 
+/* --- steps that only dialect 3 has ------------------------------------------------------------ */
+
+static void print_attr(const struct fsif_attr *attr)
+{
+    printf("attr = mode %o size %" PRIu64 " mtime %" PRId64 ".%u\n", attr->mode, attr->size,
+           attr->mtime, attr->mtime_nsec);
+}
+
+static int64_t step_statx(struct victim *v, char **a)
+{
+    struct fsif_attr attr = {0};
+    int err = fsif_statx(v->cl, FSIF_ROOT, a[0], FSIF_AT_NOFOLLOW, &attr);
+
+    if (err == 0)
+        print_attr(&attr);
+    return err;
+}
+
+static int64_t step_statvfs(struct victim *v, char **a)
+{
+    struct fsif_statvfs s = {0};
+    int err = fsif_statvfs(v->cl, a[0], &s);
+
+    if (err == 0)
+        printf("vfs = %" PRIu64 " %" PRIu64 " %" PRIu64 " of %u\n", s.blocks, s.bfree, s.bavail,
+               s.bsize);
+    return err;
+}
+
+static int64_t step_getxattr(struct victim *v, char **a)
+{
+    size_t len = (size_t)number(a[1]);
+    char *buf = victim_malloc(len);
+    int64_t n = fsif_getxattr(v->cl, FSIF_ROOT, a[0], "user.x", buf, len, 0);
+
+    free(buf);
+    return n;
+}
+
+static int64_t step_listxattr(struct victim *v, char **a)
+{
+    size_t len = (size_t)number(a[1]);
+    char *buf = victim_malloc(len);
+    int64_t n = fsif_listxattr(v->cl, FSIF_ROOT, a[0], buf, len, 0);
+
+    free(buf);
+    return n;
+}
+
+static int64_t step_readlink(struct victim *v, char **a)
+{
+    size_t len = (size_t)number(a[1]);
+    char *buf = victim_malloc(len);
+    int64_t n = fsif_readlinkat(v->cl, FSIF_ROOT, a[0], buf, len);
+
+    free(buf);
+    return n;
+}
+
+static int64_t step_readfile(struct victim *v, char **a)
+{
+    size_t len = (size_t)number(a[1]);
+    char *buf = victim_malloc(len);
+    struct fsif_attr attr = {0};
+    int64_t n = fsif_readfile(v->cl, FSIF_ROOT, a[0], 0, buf, len, &attr);
+
+    if (n >= 0)
+        print_attr(&attr);
+    free(buf);
+    return n;
+}
+
+static int64_t step_writefile(struct victim *v, char **a)
+{
+    size_t len = (size_t)number(a[1]);
+    char *buf = victim_malloc(len);
+    int64_t n;
+
+    memset(buf, 'W', len);
+    n = fsif_writefile(v->cl, FSIF_ROOT, a[0], FSIF_O_CREAT, 0644, buf, len, NULL);
+    free(buf);
+    return n;
+}
+
+/* So many names at once. */
+static int64_t step_statmany(struct victim *v, char **a)
+{
+    uint32_t n = (uint32_t)number(a[0]);
+    const char **names = victim_malloc(n * sizeof(*names));
+    struct fsif_attr *attrs = victim_malloc(n * sizeof(*attrs));
+    int32_t *status = victim_malloc(n * sizeof(*status));
+    int64_t err;
+
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = "n";
+    err = fsif_statmany(v->cl, FSIF_ROOT, names, n, 0, attrs, status);
+    for (uint32_t i = 0; i < n && err == 0; i++) {
+        if (status[i] > 0 || status[i] < -FSIF_MAX_ERRNO)
+            printf("ILLEGAL STATUS = %d\n", status[i]);
+    }
+    free(names);
+    free(attrs);
+    free(status);
+    return err;
+}
+
+struct shown {
+    int64_t n;
+    int64_t most;
+};
+
+static int show(void *arg, const struct fsif_dirent *e)
+{
+    struct shown *s = arg;
+
+    if (strlen(e->name) > FSIF_NAME_MAX || strchr(e->name, '/') || !strcmp(e->name, "..") ||
+        e->status > 0 || e->attr.mtime_nsec > 999999999)
+        printf("ILLEGAL ENTRY = %s\n", e->name);
+    return ++s->n == s->most;
+}
+
+/* Entries of a directory with their attributes; at most @a[1] of them, if given. */
+static int64_t step_scan(struct victim *v, char **a)
+{
+    struct shown s = {.most = a[1] ? (int64_t)number(a[1]) : INT64_MAX};
+    int err = fsif_scandir(v->cl, FSIF_ROOT, a[0], FSIF_READDIR_ATTR, show, &s);
+
+    return err < 0 ? err : s.n;
+}
+
+static int64_t step_seek(struct victim *v, char **a)
+{
+    return fsif_seek(v->cl, v->fh, number(a[0]), FSIF_SEEK_DATA);
+}
+
+static int64_t step_flock(struct victim *v, char **a)
+{
+    (void)a;
+    return fsif_flock(v->cl, v->fh, FSIF_LOCK_EXCLUSIVE, FSIF_LOCK_WAIT);
+}
+
+static int64_t step_locktest(struct victim *v, char **a)
+{
+    struct fsif_lock lock = {.mode = FSIF_LOCK_SHARED, .length = 1};
+
+    (void)a;
+    return fsif_lock_test(v->cl, v->fh, &lock);
+}
+
+static int64_t step_nop(struct victim *v, char **a)
+{
+    (void)a;
+    return fsif_nop(v->cl);
+}
+
 struct many {
     struct victim *v;
     const char *step;
@@ -272,18 +427,24 @@ static const struct {
     const char *name;
     step_fn *run;
 } steps[] = {
-    {"connect", step_connect},   {"disconnect", step_disconnect},
-    {"shutdown", step_shutdown}, {"open", step_open},
-    {"create", step_create},     {"read", step_read},
-    {"write", step_write},       {"stat", step_stat},
-    {"truncate", step_truncate}, {"chmod", step_chmod},
-    {"sync", step_sync},         {"close", step_close},
-    {"remove", step_remove},     {"rename", step_rename},
-    {"mkdir", step_mkdir},       {"space", step_space},
-    {"list", step_list},         {"exports", step_exports},
-    {"limits", step_limits},     {"pause", step_pause},
-    {"race", step_race},         {"hammer", step_hammer},
-    {"rawlist", step_rawlist},
+    {"connect", step_connect},     {"disconnect", step_disconnect},
+    {"shutdown", step_shutdown},   {"open", step_open},
+    {"create", step_create},       {"read", step_read},
+    {"write", step_write},         {"stat", step_stat},
+    {"truncate", step_truncate},   {"chmod", step_chmod},
+    {"sync", step_sync},           {"close", step_close},
+    {"remove", step_remove},       {"rename", step_rename},
+    {"mkdir", step_mkdir},         {"space", step_space},
+    {"list", step_list},           {"exports", step_exports},
+    {"limits", step_limits},       {"pause", step_pause},
+    {"race", step_race},           {"hammer", step_hammer},
+    {"rawlist", step_rawlist},     {"statx", step_statx},
+    {"statvfs", step_statvfs},     {"getxattr", step_getxattr},
+    {"listxattr", step_listxattr}, {"readlink", step_readlink},
+    {"readfile", step_readfile},   {"writefile", step_writefile},
+    {"statmany", step_statmany},   {"scan", step_scan},
+    {"seek", step_seek},           {"flock", step_flock},
+    {"locktest", step_locktest},   {"nop", step_nop},
 };
 
 void victim_step(struct victim *v, const char *text)
