@@ -294,6 +294,9 @@ def descriptors_of_answers(test, good):
         for what, fds in sets.items():
             v = connect_once(test, good, reply(), fds)
             equal(v.results("connect")[0], EPROTO, "connect after %s for bells" % what)
+        for queues in (2, 3, 16):  # bells for each, but so many queues were not offered
+            v = connect_once(test, good, reply(queues=queues), [bell] * 2 * queues)
+            equal(v.results("connect")[0], EPROTO, "%d queues instead of one" % queues)
         for fds in ([bell] * 2, [bell] * 3, [bell] * 6):
             v = connect_once(test, good, reply(queues=2), fds, 2)
             equal(v.results("connect")[0], EPROTO, "%d bells for two queues" % len(fds))
