@@ -163,8 +163,9 @@ static int is_request_there(void *arg)
     return fsif_backend_ready(q->config.backend) || fsi_load_relaxed(&q->closing);
 }
 
-/* Nobody asked for a bell while we look out; so it is asked for only when we are to sleep. Where the
- * peer shares our core, whoever is rung has often run, and asked for more, before ringing is over. */
+/* Nobody asked for a bell while we look out; so it is asked for only when we are to sleep. Where
+ * the peer shares our core, whoever is rung has often run, and asked for more, before ringing is
+ * over. */
 static void wait_for_request(struct fsi_queue *q)
 {
     int found = 0;

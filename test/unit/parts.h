@@ -20,6 +20,7 @@ TCase *frontend_resume_cases(void);
 
 /* unit.client */
 void client_add_ends(TCase *t);
+void client3_add_closing(TCase *t);
 void client3_add_notes(TCase *t);
 
 /* unit.shm */

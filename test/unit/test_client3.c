@@ -10,8 +10,6 @@
 #include "parts.h"
 #include "suite.h"
 
-#define TRIED_HANDLES 4096
-
 static void start(void)
 {
     client_start(2, 30000, 0);
@@ -65,63 +63,6 @@ START_TEST(relative_to_a_directory)
     ck_assert_int_eq(fsif_unlinkat(cl, FSIF_ROOT, "d", FSIF_REMOVE_FILE), -FSIF_EISDIR);
     ck_assert_int_eq(fsif_unlinkat(cl, FSIF_ROOT, "d", 0x10), -FSIF_EINVAL);
     ck_assert_int_eq(fsif_unlinkat(cl, FSIF_ROOT, "", 0), -FSIF_ENOENT);
-    client_stop();
-}
-END_TEST
-
-static void ignore(struct fsif_call *call)
-{
-    (void)call;
-}
-
-/* Nobody waits for the close of a handle that was only looked at, and it is none at once. */
-START_TEST(quiet_closes_are_not_waited_for)
-{
-    struct fsif_call call = {.done = ignore, .deadline = FSIF_NEVER};
-    struct fsif_attr attr;
-    int busy, quiet, used;
-    char buf[4];
-
-    client_start(1, 300, 0);
-    make("f", "text");
-    busy = fsif_open(cl, "f", FSIF_O_RDONLY, 0);
-    quiet = fsif_open(cl, "f", FSIF_O_RDONLY, 0);
-    used = fsif_open(cl, "f", FSIF_O_RDWR, 0);
-    ck_assert_int_eq(fsif_pread(cl, quiet, buf, 4, 0), 4);
-    ck_assert_int_eq(fsif_fstat(cl, quiet, &attr), 0);
-    ck_assert_int_eq(fsif_pwrite(cl, used, "T", 1, 0), 1);
-    local_backend_hold(backend, 0);
-    call.op = (struct fsif_op){
-        .type = FSIF_OP_READ, .handle = (uint32_t)busy, .length = 4, .buffer = buf};
-    ck_assert_int_eq(fsif_submit(cl, &call), 0);
-    local_backend_wait_held(backend, 1);
-    ck_assert_int_eq(fsif_close(cl, quiet), 0);
-    ck_assert_int_eq(fsif_close(cl, quiet), -FSIF_EBADF);
-    ck_assert_int_eq(fsif_pread(cl, quiet, buf, 4, 0), -FSIF_EBADF);
-    ck_assert_int_eq(fsif_close(cl, used), -FSIF_ETIMEDOUT);
-    local_backend_release(backend);
-    ck_assert_int_eq(fsif_close(cl, busy), 0);
-    ck_assert_int_eq(fsif_close(cl, quiet), -FSIF_EBADF);
-    client_stop();
-}
-END_TEST
-
-/* Handles that are being closed are free again when they are needed. */
-START_TEST(quiet_closes_leave_room)
-{
-    int fh[TRIED_HANDLES];
-    int n = 0;
-
-    start();
-    make("f", "text");
-    while (n < TRIED_HANDLES && (fh[n] = fsif_open(cl, "f", FSIF_O_RDONLY, 0)) >= 0)
-        n++;
-    ck_assert_int_gt(n, 8);
-    for (int i = 0; i < 2000; i++) {
-        ck_assert_int_eq(fsif_close(cl, fh[i % n]), 0);
-        fh[i % n] = fsif_open(cl, "f", FSIF_O_RDONLY, 0);
-        ck_assert_int_ge(fh[i % n], 0);
-    }
     client_stop();
 }
 END_TEST
@@ -580,8 +521,6 @@ int main(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, relative_to_a_directory);
-    tcase_add_test(t, quiet_closes_are_not_waited_for);
-    tcase_add_test(t, quiet_closes_leave_room);
     tcase_add_test(t, names_and_links);
     tcase_add_test(t, attributes);
     tcase_add_test(t, extended_attributes);
@@ -594,6 +533,7 @@ int main(void)
     tcase_add_test(t, attributes_of_many);
     tcase_add_test(t, directories);
     tcase_add_test(t, another_export);
+    client3_add_closing(t);
     suite_add_tcase(s, t);
     t = tcase_create("notes");
     tcase_set_timeout(t, 60);
