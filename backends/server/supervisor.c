@@ -11,8 +11,8 @@
  */
 #include "supervisor.h"
 
-#include <errno.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

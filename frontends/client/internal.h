@@ -24,10 +24,9 @@
 #define FSI_HANDLE_NO_WRITE 0x2u
 #define FSI_HANDLE_DIRECTORY 0x4u
 #define FSI_HANDLE_APPEND 0x8u /* writes go to the end: one after the other */
-#define FSI_HANDLE_QUIET                                                                           \
-    0x10u /* dialect 3: open, and only looked at since, so that closing it has                     \
-             nothing to tell and nothing to let go of that others wait for */
-
+/* Dialect 3: open, and only looked at since, so that closing it has nothing to tell, and nothing to
+ * let go of that others wait for */
+#define FSI_HANDLE_QUIET 0x10u
 #define FSI_HANDLE_PARTING 0x20u /* is being closed, and nobody waits for that */
 
 /* Calls of a queue that close a handle and that nobody waits for */
