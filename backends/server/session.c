@@ -24,8 +24,9 @@
 /* Offers that one connection may make: pages of a long listing, then a session. */
 #define MAX_OFFERS 2048u
 #define MAX_STREAMS 16u
-/* Descriptors beside open files: four for each queue, sockets, listings, the stores' own */
-#define FDS_BESIDE_HANDLES 256u
+/* Descriptors beside open files: four for each queue, sockets, listings, and what each store keeps
+ * open itself */
+#define FDS_BESIDE_HANDLES 1024u
 
 enum wake {
     WAKE_PEER = 1,
