@@ -75,11 +75,11 @@ def churn(test):
         earlier_life(d)
     with test.daemon({"x": test.tree()}, ["--handshake-timeout", "5"]) as d:
         began, n, started = time.monotonic(), 0, 0
-        while n < 2000 and time.monotonic() - began < 40:
+        # On a slow machine it takes the time that it takes.
+        while n < 300 or started < 50 or (n < 2000 and time.monotonic() - began < 40):
             n += 1
             started += one_life(d, chance)
         print("%d connections, %d sessions in %.1f s" % (n, started, time.monotonic() - began))
-        check(n >= 300 and started >= 50, "enough lives were lived")
 
 
 def one_life(d, chance):
