@@ -454,7 +454,7 @@ int main(void)
     TCase *c = tcase_create("all");
 
     tcase_add_checked_fixture(c, setup, xen_teardown);
-    tcase_set_timeout(c, 180);
+    tcase_set_timeout(c, 600);
     tcase_add_test(c, no_keys);
     tcase_add_test(c, node_before_state);
     tcase_add_test(c, unreadable_state);
