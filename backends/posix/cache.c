@@ -102,10 +102,8 @@ static struct posix_parent *keep(struct posix_cache *c, const char *path, size_t
     if (e != NULL) {
         *e = (struct posix_parent){.fd = fd, .used = 1, .users = 1, .len = (uint32_t)len};
         e->stamp = ++c->clock;
-        if (now != NULL) {
-            e->dev = now->st_dev;
-            e->ino = now->st_ino;
-        }
+        e->dev = now->st_dev;
+        e->ino = now->st_ino;
         memcpy(e->path, path, len);
         e->path[len] = '\0';
     }
@@ -113,49 +111,9 @@ static struct posix_parent *keep(struct posix_cache *c, const char *path, size_t
     return e;
 }
 
-/* Start at the directory that the last component of @path lies in, if it is kept or can be. */
-void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_from *from)
-{
-    char parent[POSIX_PARENT_MAX + 1];
-    size_t len = strlen(*path);
-    uint32_t forgotten;
-    int fd;
-
-    while (len > 0 && (*path)[len - 1] == '/')
-        len--;
-    while (len > 0 && (*path)[len - 1] != '/')
-        len--;
-    if (len < 2 || len - 1 > POSIX_PARENT_MAX || (*path)[0] == '/')
-        return;
-    memcpy(parent, *path, len - 1);
-    parent[len - 1] = '\0';
-    from->held = get(&st->cache, parent, len - 1, &forgotten);
-    if (from->held == NULL) {
-        fd = fsi_posix_beneath(st, st->root, parent, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-        if (fd < 0)
-            return; /* whoever resolves all of it says why */
-        from->held = keep(&st->cache, parent, len - 1, fd, NULL, forgotten);
-        if (from->held == NULL) {
-            close(fd);
-            return;
-        }
-    }
-    from->depth = fsi_posix_depth(from, parent);
-    from->fd = from->held->fd;
-    *path += len;
-}
-
-void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e)
-{
-    pthread_mutex_lock(&st->cache.lock);
-    e->users--;
-    if (e->users == 0 && e->dead)
-        end(e);
-    pthread_mutex_unlock(&st->cache.lock);
-}
-
-/* Open the directory @name of the root and keep it. NULL: it is none, or there is no room */
-static struct posix_parent *open_held(struct fsif_store *st, const char *name, size_t len,
+/* Open the directory @name, which leads through no link, and keep it. NULL: whoever resolves all of
+ * the path says why, or there is no room */
+static struct posix_parent *open_kept(struct fsif_store *st, const char *name, size_t len,
                                       uint32_t forgotten)
 {
     struct posix_parent *e;
@@ -168,6 +126,40 @@ static struct posix_parent *open_held(struct fsif_store *st, const char *name, s
     if (e == NULL)
         close(fd);
     return e;
+}
+
+/* Start at the directory that the last component of @path lies in, if it is kept or can be. */
+void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_from *from)
+{
+    char parent[POSIX_PARENT_MAX + 1];
+    size_t len = strlen(*path);
+    uint32_t forgotten;
+
+    while (len > 0 && (*path)[len - 1] == '/')
+        len--;
+    while (len > 0 && (*path)[len - 1] != '/')
+        len--;
+    if (len < 2 || len - 1 > POSIX_PARENT_MAX || (*path)[0] == '/')
+        return;
+    memcpy(parent, *path, len - 1);
+    parent[len - 1] = '\0';
+    from->held = get(&st->cache, parent, len - 1, &forgotten);
+    if (from->held == NULL)
+        from->held = open_kept(st, parent, len - 1, forgotten);
+    if (from->held == NULL)
+        return;
+    from->depth = fsi_posix_depth(from, parent);
+    from->fd = from->held->fd;
+    *path += len;
+}
+
+void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e)
+{
+    pthread_mutex_lock(&st->cache.lock);
+    e->users--;
+    if (e->users == 0 && e->dead)
+        end(e);
+    pthread_mutex_unlock(&st->cache.lock);
 }
 
 /* It has not its name any more: nobody else takes it. */
@@ -199,7 +191,7 @@ struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, siz
         drop(st, e);
     memcpy(name, path, len);
     name[len] = '\0';
-    return open_held(st, name, len, forgotten);
+    return open_kept(st, name, len, forgotten);
 }
 
 /* A directory was moved or removed, or who may pass it has changed. */

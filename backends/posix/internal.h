@@ -81,7 +81,7 @@ struct posix_parent {
     uint32_t len;
     uint8_t used;
     uint8_t dead; /* to be closed by its last user, and nobody else's any more */
-    dev_t dev;    /* what it is, unless the export is exclusive */
+    dev_t dev;    /* what it is */
     ino_t ino;
     char path[POSIX_PARENT_MAX + 1];
 };
