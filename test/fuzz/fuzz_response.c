@@ -179,7 +179,7 @@ static void respond(struct world *w, struct input *in)
     r.id = (uint16_t)(kind & 0x80 ? input_u16(in) : kind % ARENA_PAGES);
     r.ret = kind & 0x40 ? input_u64(in) : input_u8(in);
     if (kind & 0x20)
-        r.ret = (uint64_t) - (int64_t)r.ret;
+        r.ret = 0u - r.ret;
     if (kind & 0x10) {
         unsigned char *page = arena_page(r.id);
         struct fsif_wire1_attr a = {.mode = (int32_t)FSIF_S_IFREG, .size = input_u8(in)};
