@@ -79,17 +79,22 @@ const @type@ *const fsif_@M_KIND@_plugin = &fsif_@M_KIND@_@M_NAME@;
   install(DIRECTORY ${M_INCLUDE}/fsif DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endfunction()
 
-# fsif_unit_test(NAME name SOURCES ... LINK ...): a Check program, run by CTest as unit.NAME
+# fsif_unit_test(NAME name SOURCES ... LINK ... [OWN_PROCESSES]): a Check program, run by CTest as
+# unit.NAME; with OWN_PROCESSES its cases leave something of their process changed
 function(fsif_unit_test)
   if(NOT FSIF_CHECK)
     return()
   endif()
-  cmake_parse_arguments(U "" "NAME" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(U "OWN_PROCESSES" "NAME" "SOURCES;LINK" ${ARGN})
   add_executable(unit-${U_NAME} ${U_SOURCES} ${PROJECT_SOURCE_DIR}/test/unit/suite.c)
   target_include_directories(unit-${U_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/test/unit)
   target_link_libraries(unit-${U_NAME} PRIVATE ${U_LINK} fsif_flags PkgConfig::CHECK)
   add_test(NAME unit.${U_NAME} COMMAND unit-${U_NAME})
   set_tests_properties(unit.${U_NAME} PROPERTIES TIMEOUT 120 LABELS unit)
+  # A process for each case has LeakSanitizer look through each, which takes longer than the cases.
+  if(FSIF_SANITIZE MATCHES "address" AND NOT U_OWN_PROCESSES)
+    set_property(TEST unit.${U_NAME} PROPERTY ENVIRONMENT_MODIFICATION CK_FORK=set:no)
+  endif()
 endfunction()
 
 # fsif_man(FILES page.1 page.8 ...): install manual pages; CTest reads each as man.PAGE

@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh BUILD SECONDS [TARGET...]: run each fuzz target for SECONDS, two at a time, starting from the
+# run.sh [-j N] BUILD SECONDS [TARGET...]: run each fuzz target for SECONDS, N at a time (2), starting from the
 # corpus of the tree; then show that each finds its planted bug. Prints executions, edges and corpus
 # size; fails under the floors below, which are far beneath what two slow cores reach.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+at_once=2
+if [ "$1" = -j ]; then
+    at_once=$2
+    shift 2
+fi
 build=$1
 seconds=$2
 shift 2
@@ -69,13 +74,13 @@ fuzz() {
     return $bad
 }
 
-# Two at a time: whoever is done takes the next.
+# Whoever is done takes the next.
 bad=0
 running=0
 for t in "$@"; do
-    if [ "$running" = 2 ]; then
+    if [ "$running" = "$at_once" ]; then
         wait -n || bad=1
-        running=1
+        running=$((running - 1))
     fi
     { fuzz "$t" >"$work/$t.out"; } &
     running=$((running + 1))

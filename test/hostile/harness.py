@@ -90,14 +90,8 @@ def settled(value, what, seconds=0.1):
 # --- processes ---------------------------------------------------------------------------------
 
 def children(pid):
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                with open("/proc/%s/stat" % name) as f:
-                    if int(f.read().rsplit(")", 1)[1].split()[1]) == pid:
-                        found.append(int(name))
-    return found
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
 
 
 def descriptors(pid):
@@ -145,7 +139,7 @@ class Neighbour:
                 good = fd >= 0 and f.read(fd, 16) == b"neighbour's data"
                 good = good and f.stat(fd)[4] == 16 and f.close_handle(fd) == 0
                 self._count(0 if good else 1)
-                time.sleep(0.001)
+                time.sleep(0.005)
 
     def rounds(self):
         return struct.unpack_from("<I", self.shared)[0]
