@@ -58,7 +58,7 @@ fuzz() {
     [ "$edges" -ge "$least" ] || { printf ', TOO FEW EDGES (%s)' "$least"; bad=1; }
 
     # The planted bug, from nothing but what the run above did not see: an empty corpus.
-    if FSIF_FUZZ_PLANT=1 "$program" -max_total_time=120 -max_len=4500 -artifact_prefix="$dir/plant/" \
+    if FSIF_FUZZ_PLANT=1 "$program" -max_total_time=240 -max_len=4500 -artifact_prefix="$dir/plant/" \
         "${dict[@]}" "$dir/empty" >"$dir/plant/log" 2>&1; then
         printf ', PLANTED BUG NOT FOUND'
         bad=1
