@@ -130,7 +130,7 @@ static int make_socket(void)
     return sock;
 }
 
-static void ring_bell(const struct raw *r)
+void raw_ring_bell(const struct raw *r)
 {
     const uint64_t one = 1;
 
@@ -138,8 +138,7 @@ static void ring_bell(const struct raw *r)
         raw_die("bell");
 }
 
-/* Returns 1: the bell may have rung; 0: the other side has gone; -1: nothing for a long time */
-static int wait_bell(const struct raw *r)
+int raw_wait_bell(const struct raw *r)
 {
     struct pollfd p[2] = {{.fd = r->bell_in, .events = POLLIN}, {.fd = r->sock, .events = POLLIN}};
     uint64_t count;
@@ -157,6 +156,7 @@ void raw_close(struct raw *r)
     close(r->bell_in);
     close(r->bell_out);
     close(r->sock);
+    free(r->three.refs);
 }
 
 /* --- as a frontend ---------------------------------------------------------------------------- */
@@ -173,13 +173,9 @@ static int make_memory(struct raw *r)
     return fd;
 }
 
-int raw_connect(struct raw *r, const char *path, const char *export_name, uint32_t pages)
+int raw_prepare(struct raw *r, const char *path, uint32_t pages)
 {
     struct sockaddr_un a;
-    char text[4096];
-    char *status;
-    int fds[2];
-    int memfd;
 
     memset(r, 0, sizeof(*r));
     r->pages = pages;
@@ -187,12 +183,16 @@ int raw_connect(struct raw *r, const char *path, const char *export_name, uint32
     r->sock = make_socket();
     if (connect(r->sock, (struct sockaddr *)&a, sizeof(a)) < 0)
         raw_die("connect");
-    memfd = make_memory(r);
-    snprintf(text, sizeof(text),
-             "fsif=1\nrequest=session\nexport=%s\ndialects=1\nfeatures=errno\npages=%u\n"
-             "ring-pages=1\nring-ref=0\n",
-             export_name, pages);
-    send_packet(r->sock, text, &memfd, 1);
+    return make_memory(r);
+}
+
+int raw_offer(struct raw *r, int memfd, const char *offer)
+{
+    char text[RAW_PACKET];
+    char *status;
+    int fds[2];
+
+    send_packet(r->sock, offer, &memfd, 1);
     close(memfd);
     if (receive_packet(r->sock, text, sizeof(text), fds) == 0)
         return -1;
@@ -200,6 +200,19 @@ int raw_connect(struct raw *r, const char *path, const char *export_name, uint32
     r->bell_in = fds[1];
     status = strstr(text, "status=");
     return status ? atoi(status + 7) : -1;
+}
+
+int raw_connect(struct raw *r, const char *path, const char *export_name, uint32_t pages)
+{
+    char text[RAW_PACKET];
+    int memfd = raw_prepare(r, path, pages);
+
+    raw_ring(r)->req_event = raw_ring(r)->rsp_event = 1;
+    snprintf(text, sizeof(text),
+             "fsif=1\nrequest=session\nexport=%s\ndialects=1\nfeatures=errno\npages=%u\n"
+             "ring-pages=1\nring-ref=0\n",
+             export_name, pages);
+    return raw_offer(r, memfd, text);
 }
 
 void raw_send(struct raw *r, const void *slot)
@@ -214,7 +227,7 @@ void raw_send(struct raw *r, const void *slot)
         to[i] = words[i];
     __atomic_store_n(&ring->req_prod, ++r->prod, __ATOMIC_SEQ_CST);
     if (r->prod - __atomic_load_n(&ring->req_event, __ATOMIC_SEQ_CST) < 1)
-        ring_bell(r);
+        raw_ring_bell(r);
 }
 
 int raw_wait(struct raw *r, uint16_t *id, int64_t *ret)
@@ -226,7 +239,7 @@ int raw_wait(struct raw *r, uint16_t *id, int64_t *ret)
         __atomic_store_n(&ring->rsp_event, r->cons + 1, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&ring->rsp_prod, __ATOMIC_SEQ_CST) != r->cons)
             break;
-        if (wait_bell(r) <= 0)
+        if (raw_wait_bell(r) <= 0)
             return -1;
     }
     slot = ring->slots[r->cons++ % RAW_SLOTS];
@@ -249,19 +262,17 @@ int raw_listen(const char *path)
     return sock;
 }
 
-void raw_accept(struct raw *r, int listener, const char *features)
+void raw_hear(struct raw *r, int listener, char text[RAW_PACKET])
 {
-    char text[4096];
     struct stat st;
     int fds[2];
-    int bells[2];
 
     for (;;) {
         memset(r, 0, sizeof(*r));
         r->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (r->sock < 0)
             raw_die("accept");
-        if (receive_packet(r->sock, text, sizeof(text), fds) > 0 && fds[0] >= 0)
+        if (receive_packet(r->sock, text, RAW_PACKET, fds) > 0 && fds[0] >= 0)
             break;
         close(r->sock);
     }
@@ -270,10 +281,24 @@ void raw_accept(struct raw *r, int listener, const char *features)
     r->pages = (uint32_t)((uint64_t)st.st_size / RAW_PAGE);
     map(r, fds[0]);
     close(fds[0]);
+}
+
+void raw_reply(struct raw *r, const char *answer)
+{
+    int bells[2];
+
     bells[0] = r->bell_in = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bells[1] = r->bell_out = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    send_packet(r->sock, answer, bells, 2);
+}
+
+void raw_accept(struct raw *r, int listener, const char *features)
+{
+    char text[RAW_PACKET];
+
+    raw_hear(r, listener, text);
     snprintf(text, sizeof(text), "status=0\ndialect=1\nfeatures=%s\nread-only=0\n", features);
-    send_packet(r->sock, text, bells, 2);
+    raw_reply(r, text);
 }
 
 int raw_take(struct raw *r, uint8_t slot[32])
@@ -285,7 +310,7 @@ int raw_take(struct raw *r, uint8_t slot[32])
         __atomic_store_n(&ring->req_event, r->cons + 1, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&ring->req_prod, __ATOMIC_SEQ_CST) != r->cons)
             break;
-        if (wait_bell(r) <= 0)
+        if (raw_wait_bell(r) <= 0)
             return -1;
     }
     from = ring->slots[r->cons++ % RAW_SLOTS];
@@ -305,5 +330,5 @@ void raw_publish(struct raw *r)
 
     __atomic_store_n(&ring->rsp_prod, ++r->prod, __ATOMIC_SEQ_CST);
     if (r->prod - __atomic_load_n(&ring->rsp_event, __ATOMIC_SEQ_CST) < 1)
-        ring_bell(r);
+        raw_ring_bell(r);
 }

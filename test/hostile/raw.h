@@ -11,6 +11,7 @@
 
 #define RAW_PAGE 4096u
 #define RAW_SLOTS 64u
+#define RAW_PACKET 4096u
 
 enum raw_type {
     RAW_OPEN = 1,
@@ -37,6 +38,11 @@ struct raw {
     volatile uint8_t *mem;
     uint32_t prod; /* requests made, or answers given */
     uint32_t cons; /* answers taken, or requests taken */
+    struct {       /* dialect 3, see raw3.h */
+        uint32_t slots;
+        uint32_t arena; /* where it begins in the area */
+        uint32_t *refs; /* the area's pages */
+    } three;
 };
 
 /** raw_die - say why and end */
@@ -51,7 +57,19 @@ volatile uint8_t *raw_page(const struct raw *r, uint32_t gref);
 /** raw_now_ms - monotonic clock */
 uint64_t raw_now_ms(void);
 
+void raw_ring_bell(const struct raw *r);
+
+/** raw_wait_bell - Return: 1: the bell may have rung; 0: the other side has gone; -1: nothing for
+ * a long time */
+int raw_wait_bell(const struct raw *r);
+
 /* --- as a frontend --- */
+
+/** raw_prepare - connect, and make @pages pages of memory. Return: their descriptor */
+int raw_prepare(struct raw *r, const char *path, uint32_t pages);
+
+/** raw_offer - send a session's offer and take its bells. Return: 0; the answer's status */
+int raw_offer(struct raw *r, int memfd, const char *offer);
 
 /** raw_connect - start a session of @pages pages. Return: 0; the answer's status */
 int raw_connect(struct raw *r, const char *path, const char *export_name, uint32_t pages);
@@ -66,6 +84,12 @@ int raw_wait(struct raw *r, uint16_t *id, int64_t *ret);
 
 /** raw_listen - Return: a listening socket */
 int raw_listen(const char *path);
+
+/** raw_hear - wait for a frontend's offer and map its memory */
+void raw_hear(struct raw *r, int listener, char offer[RAW_PACKET]);
+
+/** raw_reply - start its session with this answer */
+void raw_reply(struct raw *r, const char *answer);
 
 /** raw_accept - wait for a frontend and start its session with @features */
 void raw_accept(struct raw *r, int listener, const char *features);
