@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about ring words, slots and ranges in dialect 3: B1, B3 to B6, B8 to B10, B12, B13, B17, B30."""
+"""Rows about ring words, slots and ranges in dialect 3: B1 to B6, B8 to B10, B12, B13, B17, B30."""
 import errno
 import os
 import random
@@ -43,6 +43,23 @@ def indices(test):
             s.publish(0)
             s.publish(1)
             equal({s.wait(t)[0] for t in tickets}, {0}, "answers of full rings")
+
+
+@row("B2.dialect3")
+def double_fetch(test):
+    """Slots that change while they are read: the C attacker judges each answer."""
+    flip(test, "length", "count", "offset", "handle", "type", "inline", "end", "rename", "range",
+         "records")
+
+
+def flip(test, *modes):
+    """Rounds of hostile-flip, in a tree where what d/../f would be is there."""
+    tree = test.tree()
+    with open(tree + "/f", "wb") as f:
+        f.write(b"outside")
+    with test.daemon({"x": tree}) as d:
+        for mode in modes:
+            test.run_program("hostile-flip", "-3", d.path, "x", mode, 2)
 
 
 @row("B3.dialect3")
@@ -524,3 +541,9 @@ def layouts(test):
                       f"{changes}")
             except (PeerGone, ConnectionError):
                 pass
+
+
+@row("B30.dialect3")
+def in_place(test):
+    """Names and lists of names in the arena that change while they are read."""
+    flip(test, "names", "readfile", "many", "many-up")

@@ -4,9 +4,10 @@
  * backend reads it. Whatever the backend saw, the answer must be one of the two that the two
  * contents have; anything else means that a byte was looked at twice.
  *
- *   flip SOCKET EXPORT MODE SECONDS
+ *   flip [-3] SOCKET EXPORT MODE SECONDS
  *
- * The export holds "file" (4096 bytes), "d/f" (3 bytes) and "s" (5 bytes).
+ * -3: dialect 3, whose rounds are in flip3.c; else dialect 1. The export holds "file" (4096 bytes),
+ * "d/f" (3 bytes) and "s" (5 bytes).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,18 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "raw.h"
+#include "flip.h"
 
 #define PAGES 3u
 #define LAST (PAGES - 1) /* the page that nothing follows: what reads on faults */
-
-/* Where the second thread writes, and what. Set before it is let loose. */
-struct flipper {
-    volatile uint64_t *at; /* NULL: rest */
-    uint64_t values[2];
-    uint64_t flips;
-    int stop;
-};
 
 static void *flip(void *arg)
 {
@@ -106,8 +99,7 @@ static uint64_t name_word(const char *name)
     return w;
 }
 
-/* Let the flipper work on eight bytes, which hold the first value until it begins. */
-static void aim(struct flipper *f, volatile uint8_t *bytes)
+void flip_aim(struct flipper *f, volatile uint8_t *bytes)
 {
     volatile uint64_t *at = (volatile uint64_t *)bytes;
 
@@ -118,7 +110,7 @@ static void aim(struct flipper *f, volatile uint8_t *bytes)
 /* Let it work on a slot that is about to be sent. */
 static void aim_slot(struct raw *r, struct flipper *f, unsigned offset)
 {
-    aim(f, raw_ring(r)->slots[r->prod % RAW_SLOTS] + offset);
+    flip_aim(f, raw_ring(r)->slots[r->prod % RAW_SLOTS] + offset);
 }
 
 /* Operands at 8 lie where the answer's value will be, so the flipper may have written over either
@@ -135,7 +127,7 @@ static int either(const struct flipper *f, int64_t ret, int64_t good, int64_t ba
     return low && high;
 }
 
-static void rest(struct flipper *f)
+void flip_rest(struct flipper *f)
 {
     __atomic_store_n(&f->at, NULL, __ATOMIC_RELEASE);
 }
@@ -155,7 +147,7 @@ static const char *round_length(struct raw *r, struct flipper *f)
     f->values[1] = 8192;
     aim_slot(r, f, 16);
     ret = ask(r, slot);
-    rest(f);
+    flip_rest(f);
     return ret == 16 || ret == -EINVAL ? NULL : "a read of 16 or 8192 bytes";
 }
 
@@ -173,7 +165,7 @@ static const char *round_offset(struct raw *r, struct flipper *f)
     f->values[1] = UINT64_C(0xffffffff) << 32; /* a slot is copied in words of 32 bits */
     aim_slot(r, f, 24);
     ret = ask(r, slot);
-    rest(f);
+    flip_rest(f);
     return ret == 16 || ret == -EINVAL ? NULL : "a read at 0 or beyond the end of all numbers";
 }
 
@@ -190,7 +182,7 @@ static const char *round_handle(struct raw *r, struct flipper *f)
     raw_put64(slot + 8, f->values[0]);
     aim_slot(r, f, 8);
     ret = ask(r, slot);
-    rest(f);
+    flip_rest(f);
     return either(f, ret, 16, -EFAULT) ? NULL : "a read into a page that is there or not";
 }
 
@@ -203,9 +195,9 @@ static const char *round_names(struct raw *r, struct flipper *f)
 
     f->values[0] = name_word("d/f");
     f->values[1] = name_word("../s");
-    aim(f, page);
+    flip_aim(f, page);
     fd = by_name(r, RAW_OPEN);
-    rest(f);
+    flip_rest(f);
     if (fd == -EACCES)
         return NULL;
     if (fd < 0)
@@ -230,9 +222,9 @@ static const char *round_end(struct raw *r, struct flipper *f)
         page[i] = i % 201 == 200 ? '/' : 'x';
     f->values[0] = name_word("xxx");
     f->values[1] = name_word("xxxxxxxx");
-    aim(f, page + RAW_PAGE - 8);
+    flip_aim(f, page + RAW_PAGE - 8);
     ret = by_name(r, RAW_REMOVE);
-    rest(f);
+    flip_rest(f);
     return ret == -ENOENT || ret == -ENAMETOOLONG ? NULL : "a name with and without an end";
 }
 
@@ -244,9 +236,9 @@ static const char *round_list(struct raw *r, struct flipper *f)
 
     f->values[0] = name_word("d");
     f->values[1] = name_word("..");
-    aim(f, page);
+    flip_aim(f, page);
     ret = by_name(r, RAW_LIST);
-    rest(f);
+    flip_rest(f);
     return ret == 3 || ret == (int64_t)EACCES << 16 ? NULL : "a listing of d or ..";
 }
 
@@ -265,11 +257,9 @@ static const char *round_rename(struct raw *r, struct flipper *f)
     raw_page(r, LAST)[65] = 0;
     aim_slot(r, f, 8);
     ret = ask(r, slot);
-    rest(f);
+    flip_rest(f);
     return either(f, ret, -ENOENT, -EINVAL) ? NULL : "a rename to a name in or out of the page";
 }
-
-typedef const char *round_fn(struct raw *r, struct flipper *f);
 
 static round_fn *find_mode(const char *mode)
 {
@@ -285,38 +275,57 @@ static round_fn *find_mode(const char *mode)
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
         if (!strcmp(modes[i].name, mode))
             return modes[i].round;
-    raw_die("no such mode");
+    return NULL;
 }
 
-int main(int argc, char **argv)
+static void begin_session(struct raw *r, const char *path, const char *export_name)
 {
-    struct flipper f = {.at = NULL};
-    const char *bad = NULL;
-    uint64_t rounds = 0, end;
-    pthread_t thread;
-    round_fn *one;
-    struct raw r;
-
-    if (argc != 5)
-        raw_die("usage: flip SOCKET EXPORT MODE SECONDS");
-    one = find_mode(argv[3]);
-    if (raw_connect(&r, argv[1], argv[2], PAGES) != 0)
+    if (raw_connect(r, path, export_name, PAGES) != 0)
         raw_die("refused");
-    set_name(&r, "file");
-    file_handle = by_name(&r, RAW_OPEN);
+    set_name(r, "file");
+    file_handle = by_name(r, RAW_OPEN);
     if (file_handle < 0)
         raw_die("cannot open file");
+}
+
+/* Rounds under fire for some time. */
+static const char *run(struct raw *r, round_fn *one, const char *mode, double seconds)
+{
+    uint64_t rounds = 0, end = raw_now_ms() + (uint64_t)(1000 * seconds);
+    struct flipper f = {.at = NULL};
+    const char *bad = NULL;
+    pthread_t thread;
+
     if (pthread_create(&thread, NULL, flip, &f) != 0)
         raw_die("pthread_create");
-    end = raw_now_ms() + (uint64_t)(1000 * atof(argv[4]));
     while (!bad && raw_now_ms() < end) {
-        bad = one(&r, &f);
+        bad = one(r, &f);
         rounds++;
     }
     __atomic_store_n(&f.stop, 1, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
-    printf("%s: %llu requests, %llu flips\n", argv[3], (unsigned long long)rounds,
+    printf("%s: %llu requests, %llu flips\n", mode, (unsigned long long)rounds,
            (unsigned long long)f.flips);
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    int three = argc > 1 && !strcmp(argv[1], "-3");
+    char **a = argv + three;
+    const char *bad;
+    round_fn *one;
+    struct raw r;
+
+    if (argc - three != 5)
+        raw_die("usage: flip [-3] SOCKET EXPORT MODE SECONDS");
+    one = three ? flip3_find(a[3]) : find_mode(a[3]);
+    if (!one)
+        raw_die("no such mode");
+    (three ? flip3_begin : begin_session)(&r, a[1], a[2]);
+    bad = run(&r, one, a[3], atof(a[4]));
+    if (three && !bad)
+        bad = flip3_end(&r);
     if (bad)
         printf("ILLEGAL ANSWER: %s\n", bad);
     return bad ? 1 : 0;
