@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about handshakes and behaviour over time in dialect 3: F9 to F12."""
+"""Rows about handshakes and behaviour over time in dialect 3: F2, F9 to F12."""
 import contextlib
 import errno
 import os
@@ -8,10 +8,17 @@ import socket
 import time
 
 from back3 import TRANSPORT, Back3, M32, PAGE, asked, attacked, only, w
+from f_session import hammer
 from harness import Victim, among, check, cpu_seconds, equal, row
 from peer_shared import send_packet
 
 EIO, EPROTO, ETIMEDOUT = -errno.EIO, -errno.EPROTO, -errno.ETIMEDOUT
+
+
+@row("F2.dialect3")
+def double_fetch(test):
+    """Answers, data, entries and records that change while they are read, at full speed."""
+    hammer(test, "-3", queues=1)
 
 
 @row("F9.dialect3")

@@ -21,8 +21,8 @@ TRANSPORT = "the transport failed"
 class flipping:
     """The C backend, serving at a path."""
 
-    def __init__(self, path, mode):
-        self.process = subprocess.Popen([PROGRAMS + "hostile-fflip", path, mode],
+    def __init__(self, path, mode, *options):
+        self.process = subprocess.Popen([PROGRAMS + "hostile-fflip", *options, path, mode],
                                         stdout=subprocess.PIPE)
 
     def __enter__(self):
@@ -40,11 +40,15 @@ class flipping:
 @row("F2")
 def double_fetch(test):
     """Answers and pages that change while they are read, at full speed."""
+    hammer(test)
+
+
+def hammer(test, *options, queues=0):
     with test.good() as good:
         for mode in ("legal", "illegal"):
             path = test.folder() + "/s"
-            with flipping(path, mode):
-                v = Victim(test, good, path, ["hammer:5"])
+            with flipping(path, mode, *options):
+                v = Victim(test, good, path, ["hammer:5"], queues=queues)
                 v.finish(timeout=120)
             print("%s: %s" % (mode, " ".join(x for x in v.text().split("\n") if "hammer" in x)))
             check("ILLEGAL" not in v.text(), v.text())

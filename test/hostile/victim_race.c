@@ -167,14 +167,12 @@ int64_t victim_race(struct victim *v, double seconds)
 
 #define FILL 0xee
 
-/* A blocking read whose bytes beyond the count must be as they were. */
-static const char *judge_read(struct victim *v, int64_t *result)
+/* What became of a buffer of 64 bytes, filled before: bytes beyond the count must be as they were.
+ */
+static const char *judge_bytes(const unsigned char *buf, const int64_t *result)
 {
-    unsigned char *buf = victim_malloc(64);
     const char *bad = NULL;
 
-    memset(buf, FILL, 64);
-    *result = fsif_pread(v->cl, v->fh, buf, 64, 0);
     for (int64_t i = 0; *result >= 0 && i < 64; i++)
         if (buf[i] != (i < *result ? 'R' : FILL))
             bad = "a read that moved other bytes than it says";
@@ -182,6 +180,17 @@ static const char *judge_read(struct victim *v, int64_t *result)
         bad = "a read of more than was asked for";
     if (*result >= 0 && *result != 16 && *result != 48)
         bad = "a read of a length that nobody sent";
+    return bad;
+}
+
+static const char *judge_read(struct victim *v, int64_t *result)
+{
+    unsigned char *buf = victim_malloc(64);
+    const char *bad;
+
+    memset(buf, FILL, 64);
+    *result = fsif_pread(v->cl, v->fh, buf, 64, 0);
+    bad = judge_bytes(buf, result);
     free(buf);
     return bad;
 }
@@ -206,7 +215,8 @@ static const char *judge_list(struct victim *v, int64_t *result)
     if (*result < 0)
         return NULL;
     *result = fsif_readdir(dir, &name);
-    if (*result == 1 && strcmp(name, "abcdefg") != 0 && strcmp(name, "a") != 0)
+    if (*result == 1 && strcmp(name, "abcdefg") != 0 && strcmp(name, "a") != 0 &&
+        strcmp(name, "abcdefG") != 0)
         bad = "a name that nobody may send";
     if (*result == 1 && fsif_readdir(dir, &name) != 0)
         bad = "more names than there are";
@@ -214,18 +224,48 @@ static const char *judge_list(struct victim *v, int64_t *result)
     return bad;
 }
 
+static const char *judge_file(struct victim *v, int64_t *result)
+{
+    unsigned char *buf = victim_malloc(64);
+    struct fsif_attr attr;
+    const char *bad;
+
+    memset(buf, FILL, 64);
+    *result = fsif_readfile(v->cl, FSIF_ROOT, "file", 0, buf, 64, &attr);
+    bad = judge_bytes(buf, result);
+    if (*result >= 0 && attr.size != 5)
+        bad = "a file's size that nobody sent";
+    free(buf);
+    return bad;
+}
+
+static const char *judge_many(struct victim *v, int64_t *result)
+{
+    const char *const names[] = {"file", "d/f"};
+    struct fsif_attr attrs[2];
+    int32_t status[2];
+
+    *result = fsif_statmany(v->cl, FSIF_ROOT, names, 2, 0, attrs, status);
+    if (*result == 0 && (status[0] != 0 || status[1] != 0))
+        return "a status that nobody sent";
+    if (*result == 0 && (attrs[0].size != 5 || (attrs[1].size != 5 && attrs[1].size != 7)))
+        return "a size of many that nobody sent";
+    return NULL;
+}
+
 /* Until the session ends or time is over. */
 static const char *one_session(struct victim *v, uint64_t end, uint64_t *calls)
 {
     static const struct {
         const char *(*judge)(struct victim *v, int64_t *result);
-    } judges[] = {{judge_read}, {judge_list}, {judge_stat}};
+    } judges[] = {{judge_read}, {judge_list}, {judge_stat}, {judge_file}, {judge_many}};
+    const unsigned kinds = v->queues ? 5 : 3; /* the last ones are requests in dialect 3 only */
     const char *bad = NULL;
     int64_t result = 0;
 
     v->fh = fsif_open(v->cl, "file", FSIF_O_RDONLY, 0);
     while (v->fh >= 0 && result >= 0 && !bad && fsif_now_ms() < end)
-        bad = judges[(*calls)++ % 3].judge(v, &result);
+        bad = judges[(*calls)++ % kinds].judge(v, &result);
     if (!bad && result < 0 && result != -FSIF_EIO)
         bad = "an error that is not EIO";
     return bad;
