@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about handshakes and behaviour over time in dialect 3: F2, F9 to F12."""
+"""Rows about handshakes and behaviour over time in dialect 3: F2, F9 to F12, F16."""
 import contextlib
 import errno
 import os
@@ -8,7 +8,7 @@ import socket
 import time
 
 from back3 import TRANSPORT, Back3, M32, PAGE, asked, attacked, only, w
-from f_session import hammer
+from f_session import hammer, race
 from harness import Victim, among, check, cpu_seconds, equal, row
 from peer_shared import send_packet
 
@@ -309,3 +309,9 @@ def descriptors_of_answers(test, good):
             equal(v.results("connect")[0], EPROTO, "%d bells for two queues" % len(fds))
         v = connect_once(test, good, b"status=2\n", [bell, bell])
         equal(v.results("connect")[0], EPROTO, "bells with a refusal")
+
+
+@row("F16.dialect3")
+def threads(test):
+    """Submit, cancel, expire, poll and shut down from many threads at once."""
+    race(test, "-3", queues=1)

@@ -269,11 +269,15 @@ def mute(test, good):
 @row("F16")
 def threads(test):
     """Submit, cancel, expire, poll and shut down from many threads at once."""
+    race(test)
+
+
+def race(test, *options, queues=0):
     with test.good() as good:
         for mode in ("plain", "illegal"):
             path = test.folder() + "/s"
-            with flipping(path, mode):
-                v = Victim(test, good, path, ["race:6"])
+            with flipping(path, mode, *options):
+                v = Victim(test, good, path, ["race:6"], queues=queues)
                 try:
                     v.finish(timeout=120)
                 except Failed:

@@ -63,8 +63,8 @@ static struct shot *shoot(struct race *r, unsigned n)
     memset(s, 0, sizeof(*s));
     s->race = r;
     atomic_init(&s->holders, 2);
-    s->call.op.type = n % 3 == 0 ? FSIF_OP_LIST : FSIF_OP_READ;
-    s->call.op.path = "d";
+    s->call.op.type = n % 3 ? FSIF_OP_READ : r->v->queues ? FSIF_OP_READDIR : FSIF_OP_LIST;
+    s->call.op.path = r->v->queues ? NULL : "d";
     s->call.op.buffer = s->page;
     s->call.op.length = n % 3 == 0 ? sizeof(s->page) : 16;
     s->call.deadline = n % 5 == 0 ? fsif_client_now() + 1 : FSIF_NEVER;
