@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows about handshakes and behaviour over time in dialect 3: F2, F9 to F12, F16."""
+"""Rows about handshakes and behaviour over time in dialect 3: F2, F8 to F12, F16."""
 import contextlib
 import errno
 import os
@@ -19,6 +19,67 @@ EIO, EPROTO, ETIMEDOUT = -errno.EIO, -errno.EPROTO, -errno.ETIMEDOUT
 def double_fetch(test):
     """Answers, data, entries and records that change while they are read, at full speed."""
     hammer(test, "-3", queues=1)
+
+
+def spans(r):
+    """What of the arena a request uses: (at, octets)."""
+    if "names_at" in r and sum(r["lens"]):
+        yield r["names_at"], sum(r["lens"])
+    if r["op"] == "statmany":
+        yield r["records"], r["count"] * w.RECORD
+    yield from r.get("ranges", ())
+
+
+def overlap(one, other):
+    return any(a < b + m and b < a + n for a, n in spans(one) for b, m in spans(other))
+
+
+@row("F8.dialect3")
+def memory_in_use(test):
+    """Octets of the arena and an id whose request timed out are not used again before its answer."""
+    held, faults = [], []
+
+    def scribble(session):
+        for _, h in held:  # the backend may still write there: nobody must mind
+            session.write_ranges(h["ranges"], b"L" * asked(h))
+
+    def special(session, where, r):
+        for queue, h in held:
+            if (queue, h["id"]) == (where, r["id"]) or overlap(h, r):
+                faults.append((h, r))
+        scribble(session)
+        if r["op"] == "read" and r["offset"] == 777:
+            held.append((where, r))
+            return True
+        return False
+
+    name = "n" * 200
+    steps = ["connect", "open:file", "many/10/read:5000:777"]
+    steps += ["read:64", "read:5000", "statx:" + name, "statmany:3", "readfile:n:5000"] * 20
+    steps += ["pause", "read:48", "stat"]
+    with test.good() as good, Back3(test) as back:
+        v = Victim(test, good, back.path, steps, 1500, 1)
+        with back.accept() as session:
+            while "paused" not in v.text():
+                with contextlib.suppress(TimeoutError):
+                    where, r = session.next_request(0.1)
+                    if not special(session, where, r):
+                        session.sane(where, r)
+            late = held[:]
+            held.clear()
+            for where, h in late:  # all the late answers, full of what was never asked for
+                session.write_ranges(h["ranges"], b"L" * asked(h))
+                session.raw(h, asked(h), where)
+            v.go_on()
+            session.serve()
+        v.finish()
+    equal(faults, [], "requests that use what is in use")
+    equal(len(late), 10, "requests that wait for their answers")
+    equal(set(v.results("read:5000:777")), {ETIMEDOUT}, "reads without an answer")
+    for step, result in (("read:64", 64), ("read:5000", 5000), ("statx:" + name, 0),
+                         ("statmany:3", 0), ("readfile:n:5000", 5000)):
+        equal(v.results(step), [result] * 20, step + " meanwhile")
+    equal((v.result("read:48"), v.result("stat")), (48, 0), "calls after the late answers")
 
 
 @row("F9.dialect3")
