@@ -67,6 +67,128 @@ static void allocating(struct context *c)
     free(buf);
 }
 
+static int all_are(const char *buf, size_t n, char what)
+{
+    size_t i = 0;
+
+    while (i < n && buf[i] == what)
+        i++;
+    return i == n;
+}
+
+static void size_is(struct context *c, int fh, uint64_t size)
+{
+    struct fsif_attr attr = {0};
+
+    EQ(c, fsif_fstat(c->cl, fh, &attr), 0);
+    EQ(c, attr.size, size);
+}
+
+enum { ODD_LEN = 200001, ODD_AT = 50001, ODD_N = 70003 };
+
+/* A file of ODD_LEN octets 'x', which no block ends with, and a buffer for more than twice that */
+static int open_odd(struct context *c, char **buf)
+{
+    int fh = open_new(c, "f", "");
+
+    *buf = malloc(3 * ODD_LEN);
+    memset(*buf, 'x', ODD_LEN);
+    EQ(c, fsif_pwrite(c->cl, fh, *buf, ODD_LEN, 0), ODD_LEN);
+    return fh;
+}
+
+/* Whether the file is 'x', but zeros at ODD_AT */
+static int zeros_inside(struct context *c, int fh, char *buf)
+{
+    return fsif_pread(c->cl, fh, buf, 3 * ODD_LEN, 0) == ODD_LEN && all_are(buf, ODD_AT, 'x') &&
+           all_are(buf + ODD_AT, ODD_N, 0) &&
+           all_are(buf + ODD_AT + ODD_N, ODD_LEN - ODD_AT - ODD_N, 'x');
+}
+
+/* At the end of a file and behind it: what grows it, and what does not */
+static void zeroing_the_end(struct context *c, int fh, char *buf)
+{
+    const uint32_t zero = FSIF_ALLOCATE_ZERO, keep = FSIF_ALLOCATE_KEEP_SIZE;
+    struct fsif_client *cl = c->cl;
+
+    EQ(c, fsif_fallocate(cl, fh, zero | keep, ODD_LEN - 10, 1000), 0);
+    size_is(c, fh, ODD_LEN);
+    EQ(c, fsif_fallocate(cl, fh, zero | keep, 2 * ODD_LEN, 10), 0);
+    size_is(c, fh, ODD_LEN);
+    EQ(c, fsif_ftruncate(cl, fh, ODD_LEN + 2000), 0);
+    EQ(c, fsif_fallocate(cl, fh, zero, ODD_LEN + 1990, 20), 0);
+    size_is(c, fh, ODD_LEN + 2010);
+    EQ(c, fsif_fallocate(cl, fh, zero, 2 * ODD_LEN, 7), 0);
+    size_is(c, fh, 2 * ODD_LEN + 7);
+    EQ(c, fsif_pread(cl, fh, buf, 3 * ODD_LEN, 0), 2 * ODD_LEN + 7);
+    EQ(c, buf[ODD_LEN - 11], 'x');
+    OK(c, all_are(buf + ODD_LEN - 10, ODD_LEN + 17, 0));
+}
+
+static void zeroing_refused(struct context *c, int fh)
+{
+    const uint32_t zero = FSIF_ALLOCATE_ZERO, punch = FSIF_ALLOCATE_PUNCH;
+    struct fsif_client *cl = c->cl;
+    int ro = fsif_open(cl, at(c, "f"), FSIF_O_RDONLY, 0);
+
+    EQ(c, fsif_fallocate(cl, fh, zero | punch, 0, 10), -FSIF_EINVAL);
+    EQ(c, fsif_fallocate(cl, fh, zero | punch | FSIF_ALLOCATE_KEEP_SIZE, 0, 10), -FSIF_EINVAL);
+    EQ(c, fsif_fallocate(cl, fh, zero, 0, 0), -FSIF_EINVAL);
+    EQ(c, fsif_fallocate(cl, ro, zero, 0, 10), -FSIF_EBADF);
+    EQ(c, fsif_close(cl, ro), 0);
+}
+
+static void zeroing(struct context *c)
+{
+    const uint32_t punch = FSIF_ALLOCATE_PUNCH | FSIF_ALLOCATE_KEEP_SIZE;
+    struct fsif_client *cl = c->cl;
+    char *buf;
+    int fh = open_odd(c, &buf), err = fsif_fallocate(cl, fh, FSIF_ALLOCATE_ZERO, ODD_AT, ODD_N);
+
+    zeroing_refused(c, fh);
+    if (err == -FSIF_EOPNOTSUPP && (c->host != NULL || c->outside)) {
+        c->skipped = "the file system zeroes no ranges";
+        EQ(c, fsif_pread(cl, fh, buf, 3 * ODD_LEN, 0), ODD_LEN);
+        OK(c, all_are(buf, ODD_LEN, 'x'));
+    } else if (EQ(c, err, 0)) {
+        OK(c, zeros_inside(c, fh, buf));
+        /* In a hole, and across its end */
+        EQ(c, fsif_fallocate(cl, fh, punch, ODD_AT, ODD_N - 100), 0);
+        EQ(c, fsif_fallocate(cl, fh, FSIF_ALLOCATE_ZERO, ODD_AT + 5000, 10), 0);
+        EQ(c, fsif_fallocate(cl, fh, FSIF_ALLOCATE_ZERO, ODD_AT + ODD_N - 200, 200), 0);
+        OK(c, zeros_inside(c, fh, buf));
+        zeroing_the_end(c, fh, buf);
+    }
+    EQ(c, fsif_close(cl, fh), 0);
+    free(buf);
+}
+
+/* Holes that begin and end anywhere; space given to what has some, or had, changes no octet. */
+static void odd_holes(struct context *c)
+{
+    const uint32_t keep = FSIF_ALLOCATE_KEEP_SIZE, punch = FSIF_ALLOCATE_PUNCH | keep;
+    struct fsif_client *cl = c->cl;
+    char *buf;
+    int fh = open_odd(c, &buf);
+
+    EQ(c, fsif_fallocate(cl, fh, punch, ODD_AT, ODD_N), 0);
+    OK(c, zeros_inside(c, fh, buf));
+    EQ(c, fsif_fallocate(cl, fh, 0, 0, ODD_LEN), 0);
+    EQ(c, fsif_fallocate(cl, fh, 0, ODD_AT + 1, 10), 0);
+    OK(c, zeros_inside(c, fh, buf));
+    EQ(c, fsif_fallocate(cl, fh, keep, ODD_AT, ODD_LEN), 0);
+    EQ(c, fsif_fallocate(cl, fh, punch, ODD_LEN + 10, 10), 0);
+    OK(c, zeros_inside(c, fh, buf));
+    EQ(c, fsif_fallocate(cl, fh, punch, ODD_LEN - 5, 1 << 20), 0);
+    EQ(c, fsif_pread(cl, fh, buf, 3 * ODD_LEN, 0), ODD_LEN);
+    OK(c, buf[ODD_LEN - 6] == 'x' && all_are(buf + ODD_LEN - 5, 5, 0));
+    EQ(c, fsif_pwrite(cl, fh, "y", 1, ODD_AT + 5000), 1);
+    EQ(c, fsif_pread(cl, fh, buf, ODD_N, ODD_AT), ODD_N);
+    OK(c, all_are(buf, 5000, 0) && buf[5000] == 'y' && all_are(buf + 5001, ODD_N - 5001, 0));
+    EQ(c, fsif_close(cl, fh), 0);
+    free(buf);
+}
+
 static void copying(struct context *c)
 {
     struct fsif_client *cl = c->cl;
@@ -323,7 +445,8 @@ const struct test_case before3_cases[] = {
 };
 
 const struct test_case data3_cases[] = {
-    {"3-allocating", allocating},   {"3-copying", copying},
+    {"3-allocating", allocating},   {"3-zeroing", zeroing},
+    {"3-odd-holes", odd_holes},     {"3-copying", copying},
     {"3-pieces", pieces},           {"3-whole-files", whole_files},
     {"3-stat-many", stat_many},     {"3-listing", listing},
     {"3-whole-store", whole_store}, {NULL, NULL},
