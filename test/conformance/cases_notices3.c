@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "conformance.h"
 
 static int open_file(struct context *c, uint32_t access)
@@ -164,12 +165,12 @@ static void cancelled_lock(struct context *c)
     EQ(c, fsif_close(cl, a), 0);
 }
 
-/* Wait for a change of this kind, past others */
+/* Wait for a change of this kind, past others, of which there may be some hundred */
 static int told(struct context *c, int watch, uint32_t what, const char *name)
 {
     struct fsif_change change;
 
-    while (fsif_watch_next(c->cl, watch, &change, 5000) == 1) {
+    for (int i = 0; i < 1000 && fsif_watch_next(c->cl, watch, &change, 5000) == 1; i++) {
         if ((change.what & what) != 0 && strcmp(change.name, name) == 0)
             return 1;
     }
@@ -218,10 +219,140 @@ static void watches(struct context *c)
     EQ(c, fsif_unwatch(cl, all), 0);
 }
 
+/* --- changes that are lost -------------------------------------------------------------------- */
+
+/* Two notices for each move are more than the session's 64 slots and fewer than a watch's share of
+ * the client's memory: what is lost then is lost by the backend, for want of room. */
+enum { MOVES = 60, ROUNDS = 8 };
+
+struct moves {
+    struct fsif_call calls[MOVES];
+    char names[2][MOVES][16];
+    atomic_int done;
+};
+
+static void moved(struct fsif_call *call)
+{
+    struct moves *m = call->arg;
+
+    atomic_fetch_add(&m->done, 1);
+}
+
+static void make_movable(struct context *c, struct moves *m, int dir)
+{
+    for (int i = 0; i < MOVES; i++) {
+        snprintf(m->names[0][i], sizeof(m->names[0][i]), "a-%d", i);
+        snprintf(m->names[1][i], sizeof(m->names[1][i]), "b-%d", i);
+        EQ(c, fsif_mkdirat(c->cl, dir, m->names[0][i], 0755), 0);
+    }
+}
+
+/* Give every entry its other name, and take nothing off the ring for a while. */
+static void move_all(struct context *c, struct moves *m, int dir, int round)
+{
+    struct fsif_call *calls[MOVES];
+    int begun = 0, n;
+
+    atomic_store(&m->done, 0);
+    for (int i = 0; i < MOVES; i++) {
+        m->calls[i] = (struct fsif_call){.op = {.type = FSIF_OP_RENAME,
+                                                .handle = (uint32_t)dir,
+                                                .handle2 = (uint32_t)dir,
+                                                .path = m->names[round % 2][i],
+                                                .path2 = m->names[(round + 1) % 2][i]},
+                                         .deadline = FSIF_NEVER,
+                                         .done = moved,
+                                         .arg = m};
+        calls[i] = &m->calls[i];
+    }
+    while (begun < MOVES) {
+        n = fsif_submit_many(c->cl, calls + begun, (uint32_t)(MOVES - begun));
+        if (n > 0)
+            begun += n;
+        else if (!EQ(c, n, -FSIF_EAGAIN) || fsif_poll(c->cl, 10) < 0)
+            return;
+    }
+    usleep(20000u << round);
+    while (atomic_load(&m->done) < MOVES)
+        if (!OK(c, fsif_poll(c->cl, 1000) >= 0))
+            return;
+    for (int i = 0; i < MOVES; i++)
+        EQ(c, m->calls[i].result.value, 0);
+}
+
+/* Take all that is told. Return: 1 the last one told that some were lost */
+static int told_lost(struct context *c, int watch, int *kept)
+{
+    struct fsif_change change;
+
+    while (fsif_watch_next(c->cl, watch, &change, 200) == 1) {
+        if ((change.what & FSIF_CHANGE_LOST) != 0)
+            return 1;
+        (*kept)++;
+    }
+    return 0;
+}
+
+/* After changes were lost those that follow are told as ever. */
+static void still_watches(struct context *c, int watch, int dir, const char *name)
+{
+    EQ(c, fsif_mkdirat(c->cl, dir, name, 0755), 0);
+    OK(c, told(c, watch, FSIF_CHANGE_CREATE, name));
+    EQ(c, fsif_unlinkat(c->cl, dir, name, FSIF_REMOVE_DIR), 0);
+    OK(c, told(c, watch, FSIF_CHANGE_REMOVE, name));
+}
+
+/* More notices than the ring has room for. The backend may be slow to see what changed: then
+ * nothing is lost, and the next round leaves it more time. */
+static void no_room(struct context *c)
+{
+    struct moves m;
+    int dir = fsif_open(c->cl, c->dir, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0), w;
+    int kept = 0, lost = 0;
+
+    make_movable(c, &m, dir);
+    w = fsif_watch(c->cl, dir, FSIF_CHANGE_CREATE | FSIF_CHANGE_REMOVE);
+    OK(c, w >= 0);
+    for (int round = 0; round < ROUNDS && !lost; round++) {
+        move_all(c, &m, dir, round);
+        lost = told_lost(c, w, &kept);
+    }
+    EQ(c, lost, 1);
+    OK(c, kept > 0);
+    still_watches(c, w, dir, "again");
+    EQ(c, fsif_unwatch(c->cl, w), 0);
+    EQ(c, fsif_close(c->cl, dir), 0);
+}
+
+/* More changes than the client keeps for a watch, as nobody takes them */
+static void not_taken(struct context *c)
+{
+    enum { MANY = 300 };
+    int dir = fsif_open(c->cl, c->dir, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0);
+    int w = fsif_watch(c->cl, dir, FSIF_CHANGE_CREATE | FSIF_CHANGE_REMOVE), kept = 0, lost = 0;
+    char name[32];
+
+    OK(c, w >= 0);
+    for (int round = 0; round < ROUNDS && !lost; round++) {
+        for (int i = 0; i < MANY; i++) {
+            snprintf(name, sizeof(name), "n-%d-%d", round, i);
+            EQ(c, fsif_mkdirat(c->cl, dir, name, 0755), 0);
+        }
+        lost = told_lost(c, w, &kept);
+    }
+    EQ(c, lost, 1);
+    OK(c, kept > 0);
+    still_watches(c, w, dir, "again");
+    EQ(c, fsif_unwatch(c->cl, w), 0);
+    EQ(c, fsif_close(c->cl, dir), 0);
+}
+
 const struct test_case notice3_cases[] = {
     {"3-locks", locks},
     {"3-waiting-locks", waiting_locks},
     {"3-cancelled-lock", cancelled_lock},
     {"3-watches", watches},
+    {"3-changes-without-room", no_room},
+    {"3-changes-not-taken", not_taken},
     {NULL, NULL},
 };
