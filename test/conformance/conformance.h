@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <fsif/client.h>
 
+struct target;
+
 /* What a case is run with. */
 struct context {
     struct fsif_client *cl;
@@ -19,6 +21,7 @@ struct context {
     char dir[64];           /* the case's own directory in the export */
     const char *host;       /* the export's directory on this host, or NULL */
     int outside;            /* the export is somebody else's, with options of their own */
+    struct target *target;  /* for further sessions */
     int failures;
     const char *skipped; /* why */
 };
@@ -36,6 +39,7 @@ extern const struct test_case session_cases[];
 extern const struct test_case name3_cases[];
 extern const struct test_case data3_cases[];
 extern const struct test_case notice3_cases[];
+extern const struct test_case lock3_cases[];
 /* Only of the others */
 extern const struct test_case before3_cases[];
 
@@ -84,9 +88,16 @@ void target_client(const struct target *t, struct fsif_client_options *o);
 /** target_start - start the backend and connect. Return: 0, or it has printed why not */
 int target_start(struct target *t, struct context *c);
 
-/** target_another - one more session on the same export, of a store that several can share; memory
- * behind a daemon is not one. Return: as fsif_connect(); @cl is NULL if there can be none */
-int target_another(struct target *t, struct fsif_client **cl);
+/** target_shares - whether sessions of the export see the same files. Those of memory behind a
+ * daemon have a store each; of an outside backend it is not known, and 1 */
+int target_shares(const struct target *t);
+
+/** target_another - one more session on the same export, one at a time. @timeout_ms: of its calls;
+ * 0: the client's. Return: as fsif_connect() */
+int target_another(struct target *t, int timeout_ms, struct fsif_client **cl);
+
+/** target_another_end - disconnect it */
+void target_another_end(struct target *t, struct fsif_client *cl);
 
 /**
  * target_stop - disconnect and stop. Return: 0; else what was used is not what was asked for, or

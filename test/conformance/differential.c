@@ -33,7 +33,7 @@ static int run(struct target *t, struct world *w, int shared)
 
     if (target_start(t, &c) != 0)
         return 1;
-    failed = shared && target_another(t, &w->other) != 0;
+    failed = shared && target_shares(t) && target_another(t, 0, &w->other) != 0;
     scratch_make(twin, sizeof(twin));
     w->cl = c.cl;
     w->host = c.host;

@@ -15,8 +15,9 @@ static const struct table {
     uint32_t first; /* dialects that they are for */
     uint32_t last;
 } tables[] = {
-    {file_cases, 1, 3},  {name_cases, 1, 3},  {list_cases, 1, 3},    {session_cases, 1, 3},
-    {name3_cases, 3, 3}, {data3_cases, 3, 3}, {notice3_cases, 3, 3}, {before3_cases, 1, 2},
+    {file_cases, 1, 3},    {name_cases, 1, 3},  {list_cases, 1, 3},
+    {session_cases, 1, 3}, {name3_cases, 3, 3}, {data3_cases, 3, 3},
+    {notice3_cases, 3, 3}, {lock3_cases, 3, 3}, {before3_cases, 1, 2},
 };
 
 int expect(struct context *c, const char *file, int line, const char *what, int64_t got,
@@ -141,7 +142,7 @@ int main(int argc, char **argv)
         {"pages", required_argument, NULL, 'r'},     {NULL, 0, NULL, 0},
     };
     struct target target = {0};
-    struct context c = {0};
+    struct context c = {.target = &target};
     const char *only = NULL;
     const char **place[256] = {
         ['t'] = &target.transport, ['s'] = &target.store,   ['d'] = &target.daemon,

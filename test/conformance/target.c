@@ -94,18 +94,25 @@ static int loop_start(struct target *t, struct context *c)
     return err != 0 ? err : loop_connect(t, RO, &c->ro);
 }
 
-static int loop_another(struct target *t, struct fsif_client **cl)
+static int loop_another(struct target *t, const struct fsif_client_options *options,
+                        struct fsif_client **cl)
 {
-    struct harness_options o = {
-        .ops = store_row(t->store)->ops, .store = t->stores[DATA], .threads = 2};
+    struct harness_options o = {.ops = store_row(t->store)->ops,
+                                .store = t->stores[DATA],
+                                .threads = 2,
+                                .client = *options};
     struct harness *h;
-    int err;
-
-    target_client(t, &o.client);
-    err = harness_start(&o, &h, cl);
+    int err = harness_start(&o, &h, cl);
 
     t->backend[ANOTHER] = h;
     return err;
+}
+
+/* Its backend must be gone, too: it would take changes of the store that are for others to tell. */
+static void loop_another_ended(struct target *t)
+{
+    harness_stop(t->backend[ANOTHER]);
+    t->backend[ANOTHER] = NULL;
 }
 
 static int loop_used(struct target *t)
@@ -159,12 +166,15 @@ static int shm_start(struct target *t, struct context *c)
     return err != 0 ? err : connect_to(t, t->own_address, "ro", &c->ro);
 }
 
-static int shm_another(struct target *t, struct fsif_client **cl)
+static int shm_another(struct target *t, const struct fsif_client_options *options,
+                       struct fsif_client **cl)
 {
-    *cl = NULL;
-    if (store_row(t->store)->source != NULL)
-        return 0;
-    return connect_to(t, t->own_address, "data", cl);
+    return fsif_connect(t->own_address, "data", options, cl);
+}
+
+static void ended_by_itself(struct target *t)
+{
+    (void)t;
 }
 
 /* Whether this process has a memfd of the transport's mapped, and the daemon a worker. */
@@ -237,9 +247,10 @@ static int outside_start(struct target *t, struct context *c)
     return connect_to(t, t->address, t->export_name, &c->cl);
 }
 
-static int outside_another(struct target *t, struct fsif_client **cl)
+static int outside_another(struct target *t, const struct fsif_client_options *options,
+                           struct fsif_client **cl)
 {
-    return connect_to(t, t->address, t->export_name, cl);
+    return fsif_connect(t->address, t->export_name, options, cl);
 }
 
 static int outside_used(struct target *t)
@@ -257,16 +268,17 @@ static int outside_stop(struct target *t)
 struct transport_row {
     const char *name;
     int (*start)(struct target *t, struct context *c);
-    int (*another)(struct target *t, struct fsif_client **cl);
-    int (*used)(struct target *t); /* while the session runs */
-    int (*stop)(struct target *t); /* after the clients disconnected */
+    int (*another)(struct target *t, const struct fsif_client_options *o, struct fsif_client **cl);
+    void (*another_ended)(struct target *t); /* after it disconnected */
+    int (*used)(struct target *t);           /* while the session runs */
+    int (*stop)(struct target *t);           /* after the clients disconnected */
 };
 
 static const struct transport_row transports[] = {
-    {"loop", loop_start, loop_another, loop_used, loop_stop},
-    {"shm", shm_start, shm_another, shm_used, shm_stop},
-    {"xen", xen_start, shm_another, shm_used, xen_stop},
-    {"outside", outside_start, outside_another, outside_used, outside_stop},
+    {"loop", loop_start, loop_another, loop_another_ended, loop_used, loop_stop},
+    {"shm", shm_start, shm_another, ended_by_itself, shm_used, shm_stop},
+    {"xen", xen_start, shm_another, ended_by_itself, shm_used, xen_stop},
+    {"outside", outside_start, outside_another, ended_by_itself, outside_used, outside_stop},
 };
 
 static const struct transport_row *transport_row(const struct target *t)
@@ -300,10 +312,28 @@ int target_start(struct target *t, struct context *c)
     return err;
 }
 
-int target_another(struct target *t, struct fsif_client **cl)
+int target_shares(const struct target *t)
 {
+    const struct store_row *row = store_row(t->store);
+
+    return t->address != NULL || strcmp(t->transport, "loop") == 0 || row->source == NULL;
+}
+
+int target_another(struct target *t, int timeout_ms, struct fsif_client **cl)
+{
+    struct fsif_client_options o;
+
     *cl = NULL;
-    return transport_row(t)->another(t, cl);
+    target_client(t, &o);
+    if (timeout_ms > 0)
+        o.timeout_ms = timeout_ms;
+    return transport_row(t)->another(t, &o, cl);
+}
+
+void target_another_end(struct target *t, struct fsif_client *cl)
+{
+    fsif_disconnect(cl);
+    transport_row(t)->another_ended(t);
 }
 
 int target_stop(struct target *t, struct context *c)
