@@ -168,8 +168,8 @@ static void on_request(struct old_back *b, const char *path)
     s->domid = domid;
     s->m = b->next_m++;
     snprintf(s->frontend, sizeof(s->frontend), "%s", frontend);
-    xs_rm(b->xs, XBT_NULL, node);
     s->used = connect_session(b, s) == 0;
+    xs_rm(b->xs, XBT_NULL, node);
     if (!s->used)
         printf("mount by domain %u failed\n", domid);
 }
