@@ -10,7 +10,7 @@ guest_files=()
 verbose=
 interactive=
 full=
-boot_timeout=${FSIF_XEN_BOOT_TIMEOUT:-150}
+boot_timeout=${FSIF_XEN_BOOT_TIMEOUT:-300}
 run_timeout=${FSIF_XEN_RUN_TIMEOUT:-}
 
 usage() {
@@ -28,7 +28,7 @@ usage: test/xen/run.sh [-v] [-i] [--build DIR] [--dom0 FILE]... [--guest FILE]..
   --list        print the scenarios
 The work folder DIR/xen keeps images, consoles, logs and results.
 environment: FSIF_XEN_BOOT_TIMEOUT  seconds until dom0's user space must be up ($boot_timeout)
-             FSIF_XEN_RUN_TIMEOUT   seconds of a run (1200; with --full 10800)
+             FSIF_XEN_RUN_TIMEOUT   seconds of a run (2700; with --full 10800)
 END
 }
 
@@ -64,7 +64,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$run_timeout" ] || run_timeout=$([ -z "$full" ] && echo 1200 || echo 10800)
+[ -n "$run_timeout" ] || run_timeout=$([ -z "$full" ] && echo 2700 || echo 10800)
 if [ ${#chosen[@]} = 0 ]; then
     mapfile -t chosen < <(scenarios)
 fi
