@@ -24,6 +24,9 @@
 /* How long to look for a free device, and how often. */
 #define FREE_MS 1000
 #define TURN_MS 20
+#ifndef CLOSE_MS /* shorter in tests where nobody plays the other side meanwhile */
+#define CLOSE_MS 2000
+#endif
 #define DEVICES_MAX 64u
 
 /* What an offer has that is no key of a device. */
@@ -312,11 +315,25 @@ static int release_step(struct xs_handle *xs, xs_transaction_t t, void *arg)
     return write_state(xs, t, s->frontend, XEN_BUS_CLOSED);
 }
 
+/* A page that the worker still maps when we take it back keeps its grant reference, and Linux gives
+ * no more than ten of those back in a second: many short sessions would leave the guest without. */
+static void wait_unmapped(struct fsif_session *s)
+{
+    uint64_t end = fsif_now_ms() + CLOSE_MS;
+    uint32_t state;
+
+    do {
+        state = fsi_xen_bus_state(s->xs, XBT_NULL, s->backend);
+    } while ((state == XEN_BUS_CONNECTED || state == XEN_BUS_CLOSING) && !fsi_xen_canary_died(s) &&
+             is_ours(s->xs, XBT_NULL, s) && fsi_xen_wait_change(s, end, CLOSE_MS, -1) == 0);
+}
+
 void fsi_xen_release(struct fsif_session *s)
 {
     char path[XEN_PATH_MAX];
 
-    (void)fsi_xen_transact(s->xs, release_step, s);
+    if (fsi_xen_transact(s->xs, release_step, s) == 0)
+        wait_unmapped(s);
     fsi_xen_path(path, "%s/state", s->backend);
     xs_unwatch(s->xs, path, "state");
     fsi_xen_keep_bells(s, 1);

@@ -348,6 +348,10 @@ struct fsif_session {
 
 /* --- session.c --- */
 
+/** fsi_xen_canary_died - Return: whether the other side's byte, which was set when the session
+ * began, was cleared */
+int fsi_xen_canary_died(const struct fsif_session *s);
+
 struct fsif_session *fsi_xen_session_new(int role);
 
 /** fsi_xen_add_bell - the bell of the next queue. @port: frontend: not used; backend: the other
@@ -399,7 +403,8 @@ int fsi_xen_wait_change(struct fsif_session *s, uint64_t end, int timeout_ms, in
 int fsi_xen_offer_device(struct fsif_session *s, const struct fsif_dict *offer, const char *name,
                          struct fsif_dict *answer, uint64_t end, int timeout_ms);
 
-/** fsi_xen_release - give it back, if it is still this session's */
+/** fsi_xen_release - give it back, if it is still this session's; waits up to 2 s until its backend
+ * has unmapped what it mapped */
 void fsi_xen_release(struct fsif_session *s);
 
 /* --- import.c: a frontend's own nodes --- */

@@ -98,8 +98,7 @@ int fsi_xen_event_fd(struct fsif_session *s, uint32_t queue)
     return queue < s->queues ? xenevtchn_fd(s->bells[queue].evtchn) : -FSIF_EINVAL;
 }
 
-/* Whether the other side's byte, which was set when the session began, was cleared. */
-static int canary_died(struct fsif_session *s)
+int fsi_xen_canary_died(const struct fsif_session *s)
 {
     unsigned char alive;
 
@@ -138,7 +137,7 @@ void fsi_xen_acknowledge(struct fsif_session *s, uint32_t queue)
         if (port >= 0)
             xenevtchn_unmask(evtchn, (evtchn_port_t)port);
     }
-    if (canary_died(s) && !atomic_exchange(&s->gone, 1))
+    if (fsi_xen_canary_died(s) && !atomic_exchange(&s->gone, 1))
         wake_watcher(s);
 }
 
@@ -182,7 +181,8 @@ int fsi_xen_peer_state(struct fsif_session *s)
     int gone = atomic_load(&s->gone);
 
     if (!gone)
-        gone = canary_died(s) || (s->role == XEN_BACKEND ? backend_gone(s) : frontend_gone(s));
+        gone =
+            fsi_xen_canary_died(s) || (s->role == XEN_BACKEND ? backend_gone(s) : frontend_gone(s));
     if (!gone)
         return FSIF_PEER_ALIVE;
     atomic_store(&s->gone, 1);
