@@ -125,6 +125,7 @@ struct posix_from {
 
 /* A path cut in two: an open directory and the last component, trailing slash included. */
 struct posix_place {
+    int from;                  /* the directory that the path starts at */
     int dir;                   /* O_PATH, the base or the root itself */
     int owned;                 /* dir is to be closed */
     struct posix_parent *held; /* dir is of the cache; NULL: it is not */

@@ -119,7 +119,7 @@ static int link_open(struct fsif_store *st, int fd, const struct posix_place *to
     if (err != -FSIF_ENOENT)
         return err;
     if (st->proc < 0)
-        return fsi_posix_gone(to, err) ? err : -FSIF_EOPNOTSUPP;
+        return fsi_posix_removed(to->dir, err) ? err : -FSIF_EOPNOTSUPP;
     snprintf(name, sizeof(name), "%d", fd);
     return linkat(st->proc, name, to->dir, to->last, AT_SYMLINK_FOLLOW) != 0 ? posix_fail() : 0;
 }

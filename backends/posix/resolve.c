@@ -89,7 +89,7 @@ int fsi_posix_place(struct fsif_store *st, int from, const char *path, struct po
     out->last = path + cut;
     memcpy(out->parent, path, cut);
     out->parent[cut] = '\0';
-    out->dir = from;
+    out->from = out->dir = from;
     out->owned = 0;
     out->held = NULL;
     if (cut == 0)
@@ -126,10 +126,12 @@ int fsi_posix_removed(int dir, int err)
     return err == -FSIF_ENOENT && fstat(dir, &now) == 0 && now.st_nlink == 0;
 }
 
-/* The same of the directory of @place, which may be found anew. */
+/* The same of the directory of @place, which may be found anew: not from one that is removed
+ * itself, which "./" leads back to. */
 int fsi_posix_gone(const struct posix_place *place, int err)
 {
-    return (place->owned || place->held != NULL) && fsi_posix_removed(place->dir, err);
+    return (place->owned || place->held != NULL) && fsi_posix_removed(place->dir, err) &&
+           !fsi_posix_removed(place->from, err);
 }
 
 /* Open for real what the O_PATH descriptor @fd is. Needs /proc; -FSIF_EBADF without. */

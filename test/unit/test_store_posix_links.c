@@ -200,6 +200,33 @@ START_TEST(renaming_how)
 }
 END_TEST
 
+/* Nothing is made in a directory that was removed, whichever way leads back to it. */
+START_TEST(in_what_was_removed)
+{
+    static const char *const names[] = {"n", "./n"};
+    uint64_t dir, file;
+
+    put(export_fd, "f", "");
+    ck_assert_int_eq(mkdirat(export_fd, "d", 0755), 0);
+    dir = open_dir(store, "d");
+    ck_assert_int_eq(unlinkat(export_fd, "d", AT_REMOVEDIR), 0);
+    for (int i = 0; i < 2; i++) {
+        const char *name = names[i];
+
+        ck_assert_int_eq(
+            OPS->open(store, dir, name, FSIF_O_CREAT | FSIF_O_WRONLY, 0600, &file, NULL),
+            -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->mkdir(store, dir, name, 0700), -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->symlink(store, "t", dir, name), -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->mknod(store, dir, name, FSIF_S_IFREG | 0600, 0), -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->link(store, ROOT, "f", dir, name, 0), -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->rename(store, ROOT, "f", dir, name, 0), -FSIF_ENOENT);
+        ck_assert_int_eq(OPS->remove(store, dir, name, 0), -FSIF_ENOENT);
+    }
+    OPS->close(store, dir);
+}
+END_TEST
+
 /* B23 */
 START_TEST(b23_names)
 {
@@ -228,6 +255,7 @@ void add_links(TCase *c)
     tcase_add_test(c, nodes);
     tcase_add_test(c, owners_of_nodes);
     tcase_add_test(c, removing_what);
+    tcase_add_test(c, in_what_was_removed);
     tcase_add_test(c, renaming_how);
     tcase_add_test(c, b23_names);
 }
