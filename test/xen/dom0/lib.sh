@@ -25,8 +25,8 @@ count() {
     if [ -n "$RIG_FULL" ]; then echo "$2"; else echo "$1"; fi
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
+# within SECONDS COMMAND...: until it succeeds
+within() {
     tries=$(($1 * 5))
     shift
     while ! "$@" >/dev/null 2>&1; do
@@ -34,6 +34,13 @@ wait_for() {
         [ $tries -gt 0 ] || return 1
         sleep 0.2
     done
+}
+
+# wait_for SECONDS COMMAND...: the same for what need not be quick, with room for a slow machine
+wait_for() {
+    patience=$(($1 * 3))
+    shift
+    within "$patience" "$@"
 }
 
 # --- guests ----------------------------------------------------------------------------------
@@ -91,7 +98,7 @@ guest_begin() {
 # guest_end NAME [SECONDS]: wait for it. Prints its output; returns its exit code.
 guest_end() {
     id=$(domid "$1") || fail "guest $1 is gone"
-    wait_for "${2:-60}" guest_answered "$id" "$(cat /run/rig/number."$id")" ||
+    within "${2:-60}" guest_answered "$id" "$(cat /run/rig/number."$id")" ||
         fail "guest $1 did not answer in ${2:-60} s"
     answer=$(xenstore-read /local/domain/"$id"/data/rig/result)
     xenstore-read -R /local/domain/"$id"/data/rig/output
