@@ -293,13 +293,18 @@ static int told_lost(struct context *c, int watch, int *kept)
     return 0;
 }
 
-/* After changes were lost those that follow are told as ever. */
-static void still_watches(struct context *c, int watch, int dir, const char *name)
+/* Some changes were told before others were lost, and those that follow are told as ever: the end
+ * of the watch and of @dir. */
+static void lost_and_on(struct context *c, int watch, int dir, int lost, int kept)
 {
-    EQ(c, fsif_mkdirat(c->cl, dir, name, 0755), 0);
-    OK(c, told(c, watch, FSIF_CHANGE_CREATE, name));
-    EQ(c, fsif_unlinkat(c->cl, dir, name, FSIF_REMOVE_DIR), 0);
-    OK(c, told(c, watch, FSIF_CHANGE_REMOVE, name));
+    EQ(c, lost, 1);
+    OK(c, kept > 0);
+    EQ(c, fsif_mkdirat(c->cl, dir, "again", 0755), 0);
+    OK(c, told(c, watch, FSIF_CHANGE_CREATE, "again"));
+    EQ(c, fsif_unlinkat(c->cl, dir, "again", FSIF_REMOVE_DIR), 0);
+    OK(c, told(c, watch, FSIF_CHANGE_REMOVE, "again"));
+    EQ(c, fsif_unwatch(c->cl, watch), 0);
+    EQ(c, fsif_close(c->cl, dir), 0);
 }
 
 /* More notices than the ring has room for. The backend may be slow to see what changed: then
@@ -317,11 +322,7 @@ static void no_room(struct context *c)
         move_all(c, &m, dir, round);
         lost = told_lost(c, w, &kept);
     }
-    EQ(c, lost, 1);
-    OK(c, kept > 0);
-    still_watches(c, w, dir, "again");
-    EQ(c, fsif_unwatch(c->cl, w), 0);
-    EQ(c, fsif_close(c->cl, dir), 0);
+    lost_and_on(c, w, dir, lost, kept);
 }
 
 /* More changes than the client keeps for a watch, as nobody takes them */
@@ -340,11 +341,7 @@ static void not_taken(struct context *c)
         }
         lost = told_lost(c, w, &kept);
     }
-    EQ(c, lost, 1);
-    OK(c, kept > 0);
-    still_watches(c, w, dir, "again");
-    EQ(c, fsif_unwatch(c->cl, w), 0);
-    EQ(c, fsif_close(c->cl, dir), 0);
+    lost_and_on(c, w, dir, lost, kept);
 }
 
 const struct test_case notice3_cases[] = {
