@@ -192,6 +192,7 @@ static void import(struct world *w, uint32_t i)
     for (size_t k = 0; k < nfds; k++)
         fds[k] = fcntl(fds[k], F_DUPFD_CLOEXEC, 3);
     MUST(xen->session_import(fds, nfds, blob, len, &w->sessions[i]) == 0);
+    planted_bug(!w->device);
     xen->peer_close(w->peers[i]);
     w->peers[i] = NULL;
 }
@@ -203,7 +204,6 @@ static void serve(struct world *w, uint32_t i, struct input *in)
     struct fsif_dict text;
     struct fsif_offer offer;
     int ret = xen->session_next_offer(s, &text);
-    uint32_t keyed = 0;
 
     if (ret)
         return;
@@ -211,7 +211,6 @@ static void serve(struct world *w, uint32_t i, struct input *in)
     MUST(ret == 0 || ret == -FSIF_EPROTO);
     if (ret == 0) {
         MUST(offer.kind == FSIF_OFFER_SESSION && strcmp(offer.export_name, "data") == 0);
-        keyed = offer.features;
         ret = fsif_choose(&offer, FSIF_DIALECTS_KNOWN, &choice);
     }
     if (ret == 0)
@@ -222,7 +221,6 @@ static void serve(struct world *w, uint32_t i, struct input *in)
         w->mapped[i] = offer.ring_pages;
         memset(w->rings[i], (int)i, (size_t)offer.ring_pages * FSIF_PAGE_SIZE);
     }
-    planted_bug(ret == 0 && keyed);
     choice.status = ret;
     if (fsif_choice_write(&choice, &text) == 0)
         (void)xen->session_answer(s, &text, ret == 0 && !(input_u8(in) & 1));

@@ -30,22 +30,25 @@ guest_prints a "$fsif exports | wc -l" '^1$'
 # A frontend in flight when the driver domain's daemon is killed, then the domain itself.
 begin() {
     guest_run driver 'rm -rf /tmp/data/case-*'
-    guest_begin a "conformance --address xen:$d --export data --case list-many"
-    wait_for 30 guest_works
+    guest_begin a "conformance --address xen:$d --export data --dialect $1 --case list-many"
+    wait_for 30 guest_works || fail "no session"
 }
 guest_works() {
-    xenstore-list "/local/domain/$d/backend/vfs" | grep -q '^[0-9]'
+    xenstore-ls -f "/local/domain/$d/backend" |
+        grep -Eq '/vfs/[0-9]+/state = "ready"|/fsif/[0-9]+/[0-9]+/state = "4"'
 }
-begin
-# shellcheck disable=SC2016
-guest_run driver 'kill -9 $(cat /run/pid); sleep 1'
-if guest_end a 30 >/run/rig/printed; then fail "it did not notice the daemon's death"; fi
-guest_run driver "$(echo "$start" | sed "s/DOMID/$a/")"
-guest_prints a "$fsif cat data:/file" '^of the driver domain$'
-begin
+for dialect in 2 3; do
+    begin $dialect
+    # shellcheck disable=SC2016
+    guest_run driver 'kill -9 $(cat /run/pid); sleep 1'
+    if guest_end a 30 >/run/rig/printed; then fail "it did not notice the daemon's death"; fi
+    guest_run driver "$(echo "$start" | sed "s/DOMID/$a/")"
+    guest_prints a "$fsif cat data:/file" '^of the driver domain$'
+done
+begin 3
 sleep 2
 xl destroy driver
 if guest_end a 30 >/run/rig/printed; then fail "it did not notice the domain's death"; fi
 [ -z "$(xenstore-list "/local/domain/$a/device/vfs")" ] ||
     fail "left: $(xenstore-ls "/local/domain/$a/device/vfs")"
-note "exports, tree, daemon killed and restarted, driver domain destroyed"
+note "exports, tree, daemon killed and restarted in dialects 2 and 3, driver domain destroyed"
