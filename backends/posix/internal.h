@@ -93,6 +93,26 @@ struct posix_cache {
     struct posix_parent parent[POSIX_PARENTS];
 };
 
+/* Files that are mapped, see mapped.c. Those with higher descriptors are not. */
+#define POSIX_MAPPED_FDS 4096
+#define POSIX_MAPPINGS 64u
+
+struct posix_mapping;
+struct posix_region;
+
+struct posix_maps {
+    pthread_mutex_t lock;
+    pthread_t thread;  /* that gives leases back */
+    _Atomic pid_t tid; /* its number; 0: there is none yet */
+    int stop;
+    uint32_t nactive;
+    struct posix_mapping *active[POSIX_MAPPINGS];
+    struct posix_region *ended;                             /* to be unmapped */
+    _Atomic uint32_t windows;                               /* that are mapped, of all */
+    _Atomic(struct posix_mapping *) file[POSIX_MAPPED_FDS]; /* the last one of each descriptor */
+    _Atomic uint32_t reads[POSIX_MAPPED_FDS];               /* plain ones */
+};
+
 struct fsif_store {
     int root;
     int proc;       /* /proc/self/fd; -1: there is none */
@@ -114,6 +134,8 @@ struct fsif_store {
     struct posix_reader readers[POSIX_READERS];
     struct posix_watches watches;
     struct posix_cache cache;
+    int (*copy)(void *dst, const void *src, size_t len); /* NULL: no file is mapped */
+    struct posix_maps maps;
 };
 
 /* Where a path starts: a directory that is in the export. */
@@ -263,6 +285,11 @@ int64_t fsi_posix_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t
 int64_t fsi_posix_write(struct fsif_store *st, uint64_t file, const void *buf, uint32_t len,
                         uint64_t off, uint32_t flags);
 int fsi_posix_sync(struct fsif_store *st, uint64_t file, uint32_t flags);
+
+/* mapped.c */
+int64_t fsi_posix_read_mapped(struct fsif_store *st, int fd, void *buf, uint32_t len, uint64_t off);
+void fsi_posix_close_mapped(struct fsif_store *st, int fd);
+void fsi_posix_end_mapped(struct fsif_store *st);
 
 /* list.c */
 void fsi_posix_drop_rest(struct fsif_store *st, uint64_t dir);

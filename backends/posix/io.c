@@ -46,16 +46,21 @@ int fsi_posix_close(struct fsif_store *st, uint64_t file)
 {
     if ((file & POSIX_FILE_DIR) != 0)
         fsi_posix_drop_rest(st, file); /* its number may come again */
+    else
+        fsi_posix_close_mapped(st, posix_fd(st, file));
     /* After EINTR the descriptor is gone all the same. */
     return close(posix_fd(st, file)) != 0 && errno != EINTR ? posix_fail() : 0;
 }
 
 int64_t fsi_posix_read(struct fsif_store *st, uint64_t file, void *buf, uint32_t len, uint64_t off)
 {
-    ssize_t n;
+    int64_t n;
 
     if (off > INT64_MAX)
         return -FSIF_EINVAL;
+    n = fsi_posix_read_mapped(st, posix_fd(st, file), buf, len, off);
+    if (n >= 0)
+        return n;
     do
         n = pread(posix_fd(st, file), buf, len, (off_t)off);
     while (n < 0 && errno == EINTR);

@@ -75,7 +75,8 @@ static int make_locks(struct fsif_store *st)
 {
     if (pthread_mutex_init(&st->lock, NULL) != 0 ||
         pthread_mutex_init(&st->watches.lock, NULL) != 0 ||
-        pthread_mutex_init(&st->cache.lock, NULL) != 0)
+        pthread_mutex_init(&st->cache.lock, NULL) != 0 ||
+        pthread_mutex_init(&st->maps.lock, NULL) != 0)
         return -FSIF_ENOMEM;
     for (uint32_t i = 0; i < POSIX_READERS; i++)
         if (pthread_mutex_init(&st->readers[i].lock, NULL) != 0)
@@ -98,6 +99,7 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
     st->xdev = config->xdev;
     st->special = config->special;
     st->exclusive = config->exclusive;
+    st->copy = config->nolease ? NULL : config->copy;
     st->map = config->map;
     st->uid = config->uid;
     st->gid = config->gid;
@@ -127,6 +129,7 @@ static void destroy(struct fsif_store *st)
         free(st->readers[i].rest);
         pthread_mutex_destroy(&st->readers[i].lock);
     }
+    fsi_posix_end_mapped(st);
     fsi_posix_watch_end(st);
     fsi_posix_forget(st);
     pthread_mutex_destroy(&st->cache.lock);

@@ -12,7 +12,8 @@
  * (RESOLVE_NO_XDEV) unless the export allows them. No string is compared with a prefix.
  *
  * The kernel gives EAGAIN when a rename elsewhere might have let ".." escape; that is tried again
- * up to TRIES times, then -FSIF_EAGAIN is the answer.
+ * up to TRIES times, then -FSIF_EAGAIN is the answer. It gives the same while somebody holds a
+ * lease on a file that is to be opened for writing.
  *
  * Calls that work on a name itself (unlink, rename, mkdir, exclusive creation) get the parent from
  * here and use the last component on it. None of them follows a link there. If the parent is moved
@@ -28,10 +29,25 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "internal.h"
 
 enum { TRIES = 1000, TRIES_SPINNING = 16 };
+
+/* Before a name is tried again. Opening for writing may wait for a lease, which costs its holder a
+ * millisecond or more. */
+static void wait_a_little(int tries, int flags)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+
+    if (tries < TRIES_SPINNING)
+        return;
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        sched_yield();
+    else
+        nanosleep(&ms, NULL);
+}
 
 /* Returns a descriptor or a negative FSIF_E*. @flags never has O_CREAT. */
 static int open_from(int from, const char *path, int flags, uint64_t resolve)
@@ -47,8 +63,7 @@ static int open_from(int from, const char *path, int flags, uint64_t resolve)
             return (int)fd;
         if (errno != EAGAIN && errno != EINTR)
             return posix_fail();
-        if (tries >= TRIES_SPINNING)
-            sched_yield();
+        wait_a_little(tries, flags);
     }
     return -FSIF_EAGAIN;
 }
@@ -139,7 +154,6 @@ int fsi_posix_reopen(const struct fsif_store *st, int fd, int access)
 {
     struct stat now;
     char name[16];
-    int to;
 
     if (st->proc < 0)
         return -FSIF_EBADF;
@@ -148,6 +162,11 @@ int fsi_posix_reopen(const struct fsif_store *st, int fd, int access)
     if (!S_ISREG(now.st_mode) && !S_ISDIR(now.st_mode))
         return -FSIF_EACCES;
     snprintf(name, sizeof(name), "%d", fd);
-    to = openat(st->proc, name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return to < 0 ? posix_fail() : to;
+    for (int tries = 0; tries < TRIES; tries++) {
+        int to = openat(st->proc, name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (to >= 0 || errno != EAGAIN)
+            return to < 0 ? posix_fail() : to;
+        wait_a_little(tries, access);
+    }
+    return -FSIF_EAGAIN;
 }

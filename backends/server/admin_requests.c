@@ -77,6 +77,7 @@ static void put_export(const struct request *rq, const struct fsi_export *e)
     (void)fsif_dict_put_u32(out, "xdev", e->xdev);
     (void)fsif_dict_put_u32(out, "special", e->special);
     (void)fsif_dict_put_u32(out, "exclusive", e->exclusive);
+    (void)fsif_dict_put_u32(out, "nolease", e->nolease);
     put_map(e, out);
     (void)fsif_dict_put_u32(out, "handles", e->max_handles);
     (void)fsif_dict_put_u32(out, "nodes", e->max_nodes);

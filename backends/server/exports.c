@@ -22,6 +22,7 @@ enum key {
     KEY_XDEV,
     KEY_SPECIAL,
     KEY_EXCLUSIVE,
+    KEY_NOLEASE,
     KEY_SIZE,
     KEY_NODES,
     KEY_HANDLES,
@@ -44,6 +45,7 @@ static const struct {
     [KEY_XDEV] = {"xdev", 1, 0},
     [KEY_SPECIAL] = {"special", 1, 0},
     [KEY_EXCLUSIVE] = {"exclusive", 1, 0},
+    [KEY_NOLEASE] = {"nolease", 1, 0},
     [KEY_SIZE] = {"size", 0, 0},
     [KEY_NODES] = {"nodes", 0, 0},
     [KEY_HANDLES] = {"handles", 0, 0},
@@ -222,6 +224,8 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
         return set_flag(&e->special, key, value, err);
     case KEY_EXCLUSIVE:
         return set_flag(&e->exclusive, key, value, err);
+    case KEY_NOLEASE:
+        return set_flag(&e->nolease, key, value, err);
     case KEY_ALLOW_UID:
     case KEY_ALLOW_GID:
     case KEY_ALLOW_DOMAIN:
@@ -247,9 +251,9 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
 
 int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *err)
 {
-    static const enum key changeable[] = {KEY_RO,   KEY_MAP,     KEY_SETID,
-                                          KEY_XDEV, KEY_SPECIAL, KEY_EXCLUSIVE,
-                                          KEY_SIZE, KEY_NODES,   KEY_HANDLES};
+    static const enum key changeable[] = {KEY_RO,      KEY_MAP,       KEY_SETID,   KEY_XDEV,
+                                          KEY_SPECIAL, KEY_EXCLUSIVE, KEY_NOLEASE, KEY_SIZE,
+                                          KEY_NODES,   KEY_HANDLES};
     char key[16];
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
@@ -265,7 +269,7 @@ int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *
     }
     return fsi_fail(
         err, -FSIF_EINVAL,
-        "'%.*s' cannot be changed: ro, map, setid, xdev, special, exclusive, size, nodes "
+        "'%.*s' cannot be changed: ro, map, setid, xdev, special, exclusive, nolease, size, nodes "
         "and handles can, and who may use it with allow and deny",
         (int)len, text);
 }

@@ -34,6 +34,7 @@ struct fsi_export {
     uint32_t xdev;
     uint32_t special;
     uint32_t exclusive;
+    uint32_t nolease;
     uint32_t map; /* enum fsi_map */
     uint32_t map_uid;
     uint32_t map_gid;

@@ -219,6 +219,7 @@ static const struct number opening_numbers[] = {
     {"xdev", offsetof(struct fsi_opening, config.xdev), 1},
     {"special", offsetof(struct fsi_opening, config.special), 1},
     {"exclusive", offsetof(struct fsi_opening, config.exclusive), 1},
+    {"nolease", offsetof(struct fsi_opening, config.nolease), 1},
     {"map", offsetof(struct fsi_opening, config.map), FSIF_MAP_OWNER},
     {"uid", offsetof(struct fsi_opening, config.uid), UINT32_MAX},
     {"gid", offsetof(struct fsi_opening, config.gid), UINT32_MAX},

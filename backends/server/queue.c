@@ -83,8 +83,9 @@ int fsi_queue_start_thread(struct fsi_queue *q, enum role role)
     pthread_attr_init(&attr);
     if (!FSI_SANITIZED)
         pthread_attr_setstacksize(&attr, STACK_SIZE);
-    /* Signals are the main thread's. */
+    /* Signals are the main thread's, but a fault is its own thread's (guard.h). */
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     rc = pthread_create(&t->id, &attr, thread_main, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "builtin.h"
+#include "guard.h"
 
 /* Offers that one connection may make: pages of a long listing, then a session. */
 #define MAX_OFFERS 2048u
@@ -161,6 +162,7 @@ int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *open
     config.root_fd = root_fd;
     /* The peer's worker does not learn where on the host its export lies. */
     config.source = root_fd >= 0 ? opening->name : opening->source;
+    config.copy = fsi_guarded_copy;
     if (!rc)
         rc = (*ops)->create(&config, store);
     if (rc && root_fd >= 0)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "guard.h"
 #include "sanitize.h"
 #include "serve.h"
 
@@ -34,7 +35,8 @@ static int confine(void)
     signal(SIGHUP, SIG_IGN);
     /* A write beyond RLIMIT_FSIZE is the peer's EFBIG and no reason to die. */
     signal(SIGXFSZ, SIG_IGN);
-    return 0;
+    /* A mapped file that cannot be read is neither. */
+    return fsi_guard_install();
 }
 
 static int is_control_socket(int fd)

@@ -87,6 +87,11 @@ struct fsif_store_config {
     uint32_t gid;
     uint64_t max_bytes; /* memory: bytes of file data; 0: the store's default */
     uint32_t max_nodes; /* memory: files and directories; 0: the store's default */
+    uint32_t nolease;   /* posix: take no leases, and map no files */
+    /* memcpy() that survives if @src cannot be read, such as a mapped file that was cut off: it
+     * handles SIGBUS, which is the process's to do. Any threads at once. Return: 0; -FSIF_EIO.
+     * NULL: there is none, and the store maps nothing. */
+    int (*copy)(void *dst, const void *src, size_t len);
 };
 
 struct fsif_store_ops {
