@@ -30,7 +30,7 @@ struct bench_place {
     char *sftp;
     int client_cpu; /* or BENCH_ANY_CPU */
     int server_cpu;
-    uint64_t file_size; /* of data/big */
+    uint64_t file_size; /* of data/big, which is read, and data/out */
     unsigned names;     /* in data/many: f000000 ... */
     unsigned smalls;    /* in data/small, each BENCH_SMALL long */
     unsigned spin_us;   /* of our client; UINT32_MAX: its default */
@@ -47,7 +47,7 @@ struct bench_ops {
     int (*start)(struct bench_place *place, void **self); /* 0; BENCH_DONE; negative */
     void (*stop)(void *self);
     int64_t (*nop)(void *self);
-    /* of data/big */
+    /* of data/big, which nobody has open for writing, and of data/out */
     int64_t (*read)(void *self, void *buf, size_t len, uint64_t off);
     int64_t (*write)(void *self, const void *buf, size_t len, uint64_t off);
     int64_t (*read_lent)(void *self, size_t len, uint64_t off); /* the data is used where it is */

@@ -19,6 +19,7 @@
 struct confined {
     int root;
     int big;
+    int out;
 };
 
 static int resolve(const struct confined *c, const char *path, int flags)
@@ -37,9 +38,12 @@ static int confined_start(struct bench_place *place, void **self)
     struct confined *c = bench_alloc(sizeof(*c));
 
     c->root = open(place->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    c->big = c->root < 0 ? -errno : resolve(c, "big", O_RDWR);
+    c->big = c->root < 0 ? -errno : resolve(c, "big", O_RDONLY);
     if (c->big < 0)
         return c->big;
+    c->out = resolve(c, "out", O_RDWR);
+    if (c->out < 0)
+        return c->out;
     *self = c;
     return 0;
 }
@@ -49,6 +53,7 @@ static void confined_stop(void *self)
     struct confined *c = self;
 
     close(c->big);
+    close(c->out);
     close(c->root);
     free(c);
 }
@@ -62,7 +67,7 @@ static int64_t confined_read(void *self, void *buf, size_t len, uint64_t off)
 
 static int64_t confined_write(void *self, const void *buf, size_t len, uint64_t off)
 {
-    ssize_t n = pwrite(((struct confined *)self)->big, buf, len, (off_t)off);
+    ssize_t n = pwrite(((struct confined *)self)->out, buf, len, (off_t)off);
 
     return n < 0 ? -errno : n;
 }

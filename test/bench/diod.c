@@ -26,7 +26,7 @@ enum {
 };
 
 enum { HEAD = 7, MSIZE = 65536, IO_HEAD = 24, IO_MOST = 60 * 1024 };
-enum { ROOT = 1, BIG = 2, FILE_FID = 3, DIR_FID = 4 }; /* fids */
+enum { ROOT = 1, BIG = 2, FILE_FID = 3, DIR_FID = 4, OUT = 5 }; /* fids */
 
 struct p9 {
     int sock;
@@ -168,7 +168,11 @@ static int64_t attach(struct p9 *p, const char *data)
     err = talk(p);
     if (err == 0)
         err = walk(p, "big", BIG);
-    return err == 0 ? lopen(p, BIG, 2) : err;
+    if (err == 0)
+        err = lopen(p, BIG, 0);
+    if (err == 0)
+        err = walk(p, "out", OUT);
+    return err == 0 ? lopen(p, OUT, 2) : err;
 }
 
 static void p9_stop(void *self)
@@ -264,7 +268,7 @@ static int64_t p9_write(void *self, const void *buf, size_t len, uint64_t off)
     for (size_t at = 0; at < len && n >= 0; at += IO_MOST) {
         uint32_t some = part(len, at);
         begin(p, TWRITE, (uint16_t)(at / IO_MOST));
-        add32(p, BIG);
+        add32(p, OUT);
         add64(p, off + at);
         add32(p, some);
         add(p, (const char *)buf + at, some);

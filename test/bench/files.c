@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree of a run: big, many/f000000 ..., small/f000000 ..., an empty work/. */
+/* The tree of a run: big to read, out to write, many/f000000 ..., small/f000000 ..., an empty
+ * work/. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,7 @@ void bench_files(const struct bench_place *place)
     for (size_t i = 0; i < BENCH_BIG; i++)
         block[i] = (unsigned char)(i * 2654435761u >> 24);
     make(root, "big", block, BENCH_BIG, place->file_size / BENCH_BIG);
+    make(root, "out", block, BENCH_BIG, place->file_size / BENCH_BIG);
     folder(root, "work");
     folder(root, "many");
     for (unsigned i = 0; i < place->names; i++) {

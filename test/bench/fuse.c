@@ -30,6 +30,7 @@ struct fuse {
     struct mounted data;
     struct mounted names;
     int big;
+    int out;
     int direct; /* the same for asynchronous reads */
     struct bench_aio *aio;
     void *plain; /* bench_plain on the mount of names */
@@ -77,6 +78,8 @@ static void fuse_stop(void *self)
         bench_plain.stop(f->plain);
     if (f->big >= 0)
         close(f->big);
+    if (f->out >= 0)
+        close(f->out);
     if (f->direct >= 0)
         close(f->direct);
     unmount(&f->data);
@@ -90,11 +93,13 @@ static int open_all(struct bench_place *place, struct fuse *f)
     char path[BENCH_PATH + 8];
 
     snprintf(path, sizeof(path), "%s/big", f->data.at);
-    f->big = open(path, O_RDWR | O_CLOEXEC);
+    f->big = open(path, O_RDONLY | O_CLOEXEC);
     f->direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    snprintf(path, sizeof(path), "%s/out", f->data.at);
+    f->out = open(path, O_RDWR | O_CLOEXEC);
     f->aio = bench_aio_open();
     mounted.data = f->names.at;
-    if (f->big < 0 || bench_plain.start(&mounted, &f->plain) != 0)
+    if (f->big < 0 || f->out < 0 || bench_plain.start(&mounted, &f->plain) != 0)
         return -errno;
     return 0;
 }
@@ -109,7 +114,7 @@ static int fuse_start(struct bench_place *place, void **self)
     if (access("/dev/fuse", R_OK | W_OK) != 0)
         return bench_why(place, "/dev/fuse cannot be opened");
     f = bench_alloc(sizeof(*f));
-    f->big = f->direct = -1;
+    f->big = f->out = f->direct = -1;
     snprintf(data, sizeof(data), "source=%s,cache=never", place->data);
     snprintf(names, sizeof(names),
              "modules=subdir,subdir=%s,entry_timeout=0,attr_timeout=0,negative_timeout=0",
@@ -133,7 +138,7 @@ static int64_t fuse_read(void *self, void *buf, size_t len, uint64_t off)
 
 static int64_t fuse_write(void *self, const void *buf, size_t len, uint64_t off)
 {
-    ssize_t n = pwrite(((struct fuse *)self)->big, buf, len, (off_t)off);
+    ssize_t n = pwrite(((struct fuse *)self)->out, buf, len, (off_t)off);
 
     return n < 0 ? -errno : n;
 }

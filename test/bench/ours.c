@@ -108,7 +108,9 @@ static int ours_start(struct bench_place *place, void **self)
     if (err == 0)
         err = ours_connect(place, &o->daemon, &o->cl);
     if (err == 0)
-        o->fh = err = fsif_open(o->cl, "big", FSIF_O_RDWR, 0);
+        o->fh = err = fsif_open(o->cl, "big", FSIF_O_RDONLY, 0);
+    if (err >= 0)
+        o->out = err = fsif_open(o->cl, "out", FSIF_O_RDWR, 0);
     if (err < 0) {
         ours_stop(o);
         return err;
@@ -129,7 +131,7 @@ static int64_t ours_write(void *self, const void *buf, size_t len, uint64_t off)
 {
     struct ours *o = self;
 
-    return fsif_pwrite(o->cl, o->fh, buf, len, off);
+    return fsif_pwrite(o->cl, o->out, buf, len, off);
 }
 
 /* --- many under way --- */

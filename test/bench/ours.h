@@ -33,7 +33,8 @@ struct ours {
     struct ours_daemon daemon;
     struct fsif_client *cl;
     struct fsif_limits limits;
-    int fh;
+    int fh;  /* of big */
+    int out; /* of out */
 };
 
 /** ours_dialect - of the newest session that was made; 0: none */

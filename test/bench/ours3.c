@@ -28,7 +28,7 @@ static int64_t write_lent3(void *self, size_t len, uint64_t off)
 
     if (n != 0)
         return n;
-    n = fsif_pwrite_buf(o->cl, o->fh, &buf, (uint32_t)len, off);
+    n = fsif_pwrite_buf(o->cl, o->out, &buf, (uint32_t)len, off);
     fsif_buf_put(o->cl, &buf);
     return n;
 }

@@ -13,6 +13,7 @@
 struct plain {
     int root;
     int big;
+    int out;
 };
 
 static int plain_start(struct bench_place *place, void **self)
@@ -20,8 +21,9 @@ static int plain_start(struct bench_place *place, void **self)
     struct plain *p = bench_alloc(sizeof(*p));
 
     p->root = open(place->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    p->big = openat(p->root, "big", O_RDWR | O_CLOEXEC);
-    if (p->root < 0 || p->big < 0)
+    p->big = openat(p->root, "big", O_RDONLY | O_CLOEXEC);
+    p->out = openat(p->root, "out", O_RDWR | O_CLOEXEC);
+    if (p->root < 0 || p->big < 0 || p->out < 0)
         return -errno;
     *self = p;
     return 0;
@@ -32,6 +34,7 @@ static void plain_stop(void *self)
     struct plain *p = self;
 
     close(p->big);
+    close(p->out);
     close(p->root);
     free(p);
 }
@@ -45,7 +48,7 @@ static int64_t plain_read(void *self, void *buf, size_t len, uint64_t off)
 
 static int64_t plain_write(void *self, const void *buf, size_t len, uint64_t off)
 {
-    ssize_t n = pwrite(((struct plain *)self)->big, buf, len, (off_t)off);
+    ssize_t n = pwrite(((struct plain *)self)->out, buf, len, (off_t)off);
 
     return n < 0 ? -errno : n;
 }

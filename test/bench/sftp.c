@@ -41,6 +41,7 @@ struct sftp {
     pid_t pid;
     uint32_t id;
     struct handle big;
+    struct handle written;
     size_t at;
     uint32_t in_len;
     uint32_t in_id;
@@ -204,7 +205,8 @@ static int sftp_start(struct bench_place *place, void **self)
     char *argv[] = {place->sftp, "-d", place->data, NULL};
     s->pid = bench_spawn(place, argv, place->server_cpu, pair[1], pair[1]);
     close(pair[1]);
-    if (hello(s) != 0 || open_path(s, "big", OPEN_READ | OPEN_WRITE, &s->big) != 0) {
+    if (hello(s) != 0 || open_path(s, "big", OPEN_READ, &s->big) != 0 ||
+        open_path(s, "out", OPEN_READ | OPEN_WRITE, &s->written) != 0) {
         sftp_stop(s);
         return bench_failed(place, "sftp-server");
     }
@@ -270,7 +272,7 @@ static int64_t sftp_write(void *self, const void *buf, size_t len, uint64_t off)
 
     for (size_t at = 0; at < len; at += IO_MOST) {
         begin(s, WRITE, ++s->id);
-        add_bytes(s, s->big.bytes, s->big.len);
+        add_bytes(s, s->written.bytes, s->written.len);
         add64(s, off + at);
         add_bytes(s, (const char *)buf + at, part(len, at));
         if (send_out(s) != 0 || (++under_way > UNDER_WAY && expect(s, STATUS) != 0))

@@ -27,6 +27,8 @@ struct vfs {
     uint64_t unique;
     uint64_t big_node;
     uint64_t big_fh;
+    uint64_t out_node;
+    uint64_t out_fh;
     struct dir dirs[DIRS];
     unsigned ndirs;
     struct fuse_forget_one forget[FORGETS];
@@ -214,7 +216,9 @@ static int64_t init(struct vfs *f)
     /* As old as minor 31: without the members that came later */
     int64_t err = call(f, &c, &arg, offsetof(struct fuse_init_in, flags2), NULL);
 
-    return err < 0 ? err : open_path(f, "big", 2 /* O_RDWR */, &f->big_node, &f->big_fh);
+    if (err >= 0)
+        err = open_path(f, "big", 0 /* O_RDONLY */, &f->big_node, &f->big_fh);
+    return err < 0 ? err : open_path(f, "out", 2 /* O_RDWR */, &f->out_node, &f->out_fh);
 }
 
 static void vfs_stop(void *self)
@@ -288,9 +292,9 @@ static int64_t vfs_read(void *self, void *buf, size_t len, uint64_t off)
 static int64_t vfs_write_lent(void *self, size_t len, uint64_t off)
 {
     struct vfs *f = self;
-    const struct fuse_write_in arg = {.fh = f->big_fh, .offset = off, .size = (uint32_t)len};
+    const struct fuse_write_in arg = {.fh = f->out_fh, .offset = off, .size = (uint32_t)len};
     const struct call c = {.opcode = FUSE_WRITE,
-                           .node = f->big_node,
+                           .node = f->out_node,
                            .out_data = len,
                            .in = sizeof(struct fuse_write_out)};
     int64_t err = call(f, &c, &arg, sizeof(arg), NULL);
