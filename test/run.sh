@@ -12,7 +12,6 @@ latest=${FSIF_LATEST:-3900}
 stages="packages dev lint core asan tsan i386 install xen fuzz coverage mutants-quick mutants"
 log=$build/log
 tally=$log/tally
-fuzz_at_once=$jobs
 
 usage() {
     cat <<END
@@ -145,11 +144,15 @@ stage_install() {
     check configure.dev cmake --preset dev -B "$build/dev" && run_ctest dev -L install
 }
 
-# Real Xen under QEMU, with the programs of the dev build: the set that takes some minutes.
+# Real Xen under QEMU, with the programs of the dev build: the set that takes some minutes, on two
+# machines at once where there is room for them.
 stage_xen() {
+    local machines=2
+    [ "$jobs" -ge 2 ] && [ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 7 ] ||
+        machines=1
     check xen.packages test/xen/packages.sh --install || return 1
     make_build dev || return 1
-    FSIF_TAIL=200 check xen.rig test/xen/run.sh --build "$build/dev"
+    FSIF_TAIL=200 check xen.rig test/xen/run.sh --build "$build/dev" -j $machines
     awk -v OFS='\t' '$2 ~ /^(pass|fail|skip)$/ { print $2, "xen/" $1, $0 }' "$log/xen.rig.log" >>"$tally"
     grep -E ' (pass|fail|skip) [0-9-]|^    [^| ]|^run.sh: |^scenarios took|passed, ' "$log/xen.rig.log"
 }
@@ -167,7 +170,7 @@ stage_coverage() {
 # clang, warnings are errors, and libFuzzer
 stage_fuzz() {
     make_build fuzz || return 1
-    FSIF_TAIL=200 check fuzz test/fuzz/run.sh -j "$fuzz_at_once" "$build/fuzz" "$fuzz_seconds"
+    FSIF_TAIL=200 check fuzz test/fuzz/run.sh -j "$jobs" "$build/fuzz" "$fuzz_seconds"
     grep '^target' "$log/fuzz.log"
 }
 
@@ -211,18 +214,6 @@ run_stage() {
     printf '%-13s %5d s  %s\n' "$name" $((SECONDS - began)) "$state" >"$log/time.$name"
 }
 
-# Real Xen is emulated by one core, so the fuzz targets run beside it, on the other.
-xen_beside_fuzz() {
-    local beside
-    run_stage xen >"$log/stage.xen" 2>&1 &
-    beside=$!
-    fuzz_at_once=1
-    run_stage fuzz
-    fuzz_at_once=$jobs
-    wait "$beside"
-    cat "$log/stage.xen"
-}
-
 chosen=
 fast=
 while [ $# -gt 0 ]; do
@@ -248,11 +239,7 @@ fi
 
 mkdir -p "$log"
 for s in $chosen; do
-    case "$s $chosen " in
-    xen*" fuzz "*) xen_beside_fuzz ;;
-    fuzz*" xen "*) ;;
-    *) run_stage "$s" ;;
-    esac
+    run_stage "$s"
 done
 
 echo

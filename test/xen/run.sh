@@ -10,13 +10,15 @@ guest_files=()
 verbose=
 interactive=
 full=
+at_once=1
+part= # work folder of one of several machines
 boot_timeout=${FSIF_XEN_BOOT_TIMEOUT:-300}
 run_timeout=${FSIF_XEN_RUN_TIMEOUT:-}
 
 usage() {
     cat <<END
 usage: test/xen/run.sh [-v] [-i] [--build DIR] [--dom0 FILE]... [--guest FILE]... [--full]
-                       [SCENARIO...]
+                       [-j N] [SCENARIO...]
   SCENARIO      a file of test/xen/scenarios, without .sh; default: all
   -v            show the consoles live
   -i            no scenario: a shell in dom0, which ends with 'poweroff -f'
@@ -24,6 +26,8 @@ usage: test/xen/run.sh [-v] [-i] [--build DIR] [--dom0 FILE]... [--guest FILE]..
   --dom0 FILE   put a program into dom0's /extra, its libraries follow; it is in the PATH of
                 scenarios and of the shell; repeatable
   --guest FILE  the same for the guests' image
+  -j N          N machines at once, each of one processor and 3 GiB, with a part of the
+                scenarios (1; not with -v or -i)
   --full        the large counts instead of those that fit a check of every change
   --list        print the scenarios
 The work folder DIR/xen keeps images, consoles, logs and results.
@@ -44,9 +48,11 @@ while [ $# -gt 0 ]; do
     --full) full=1 ;;
     --list) scenarios; exit 0 ;;
     --help) usage; exit 0 ;;
-    --build | --dom0 | --guest)
+    --build | --dom0 | --guest | --part | -j)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
         case $1 in
+        -j) at_once=$2 ;;
+        --part) part=$2 ;;
         --build) build=$2 ;;
         --dom0) dom0_files+=("$(realpath "$2")") ;;
         --guest) guest_files+=("$(realpath "$2")") ;;
@@ -75,7 +81,7 @@ if [ -n "$missing" ]; then
     echo "$missing" >&2
     exit 1
 fi
-work=$build/xen
+work=${part:-$build/xen}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 build=$(cd "$build" && pwd)
@@ -85,6 +91,12 @@ build=$(cd "$build" && pwd)
 # shellcheck source=test/xen/image.sh
 . "$here/image.sh"
 fetch_kernel "$work" || exit 1
+if [ "$at_once" -gt 1 ] && [ -z "$interactive$verbose" ]; then
+    # shellcheck source=test/xen/parts.sh
+    . "$here/parts.sh"
+    run_parts
+    exit
+fi
 make_images || { echo "run.sh: the images could not be made" >&2; exit 1; }
 
 console=$work/console.log # of Xen and dom0

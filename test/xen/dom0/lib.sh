@@ -45,9 +45,13 @@ wait_for() {
 
 # --- guests ----------------------------------------------------------------------------------
 
-# domid NAME
+# domid NAME. xl takes long to start on an emulated processor, so a number is kept while xenstore
+# has a domain of that number and name.
 domid() {
-    xl domid "$1" 2>/dev/null
+    known=$(cat /run/rig/id."$1" 2>/dev/null) &&
+        [ "$(xenstore-read "/local/domain/$known/name" 2>/dev/null)" = "$1" ] ||
+        known=$(xl domid "$1" 2>/dev/null) || return 1
+    echo "$known" | tee /run/rig/id."$1"
 }
 
 # guest_create NAME [MIB [LINE]]: started paused, so that it can be attached before it runs
