@@ -20,9 +20,9 @@
  * it a copy that survives SIGBUS; without one nothing is mapped.
  *
  * Lists and the table of descriptors change under maps.lock only. A reader counts itself in `users`
- * and then looks at `active`; who ends a mapping clears `active` and then waits for `users` (both
- * sequentially consistent, so one of the two sees the other). The struct stays until its file is
- * closed, when no read of it runs.
+ * and then looks at `active`; who ends a mapping clears `active` and then waits for `users` (all of
+ * it is sequentially consistent, so one of the two sees the other). The struct stays until its file
+ * is closed, when no read of it runs.
  *
  * Mapping a window and taking it away again costs as much as reading it a few times. So a window is
  * mapped when that much was read of it: at worst the whole costs twice what the better way would.
@@ -242,7 +242,7 @@ static void begin(struct posix_maps *maps, int fd)
             m->before = before;
             maps->active[maps->nactive++] = m;
             atomic_store(&m->active, 1);
-            atomic_store_explicit(&maps->file[fd], m, memory_order_release);
+            atomic_store(&maps->file[fd], m);
         }
     }
     pthread_mutex_unlock(&maps->lock);
@@ -251,9 +251,9 @@ static void begin(struct posix_maps *maps, int fd)
 static void count_read(struct posix_maps *maps, int fd)
 {
     /* Counts may be lost between threads; nothing depends on them. */
-    uint32_t n = atomic_load_explicit(&maps->reads[fd], memory_order_relaxed) + 1;
+    uint32_t n = atomic_load(&maps->reads[fd]) + 1;
 
-    atomic_store_explicit(&maps->reads[fd], n, memory_order_relaxed);
+    atomic_store(&maps->reads[fd], n);
     if (n >= FIRST_TRY && (n & (n - 1)) == 0)
         begin(maps, fd);
 }
@@ -262,15 +262,14 @@ static void count_read(struct posix_maps *maps, int fd)
 static int want_window(struct posix_maps *maps, struct posix_mapping *m, size_t w, size_t len)
 {
     const struct posix_region *r = m->region;
-    uint16_t score = atomic_load_explicit(&m->score[w], memory_order_relaxed);
+    uint16_t score = atomic_load(&m->score[w]);
     const size_t at = w * WINDOW;
     size_t bytes = r->size - at < WINDOW ? r->size - at : WINDOW;
 
     if (score >= SCORE_NEVER)
         return score == SCORE_MAPPED;
     if (score + 1u + len / READ_UNIT < READS) {
-        atomic_store_explicit(&m->score[w], (uint16_t)(score + 1u + len / READ_UNIT),
-                              memory_order_relaxed);
+        atomic_store(&m->score[w], (uint16_t)(score + 1u + len / READ_UNIT));
         return 0;
     }
     /* One thread does it; the others read plainly meanwhile. */
@@ -319,7 +318,7 @@ int64_t fsi_posix_read_mapped(struct fsif_store *st, int fd, void *buf, uint32_t
 
     if (st->copy == NULL || fd >= POSIX_MAPPED_FDS || off > INT64_MAX - (uint64_t)len)
         return PLAIN;
-    m = atomic_load_explicit(&maps->file[fd], memory_order_acquire);
+    m = atomic_load(&maps->file[fd]);
     if (m != NULL) {
         atomic_fetch_add(&m->users, 1);
         active = atomic_load(&m->active) != 0;
@@ -347,7 +346,7 @@ void fsi_posix_close_mapped(struct fsif_store *st, int fd)
 
     if (fd >= POSIX_MAPPED_FDS)
         return;
-    atomic_store_explicit(&maps->reads[fd], 0, memory_order_relaxed);
+    atomic_store(&maps->reads[fd], 0);
     m = atomic_load(&maps->file[fd]);
     if (m == NULL)
         return;

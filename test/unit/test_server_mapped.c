@@ -315,7 +315,7 @@ static void *reader(void *arg)
 
     while (atomic_load(&writing)) {
         x = x * 1664525u + 1013904223u;
-        read_at(store, f, x % SIZE, x % 5 == 0 ? 1u << 20 : 4096);
+        read_at(store, f, x % SIZE, x % 5 == 0 ? 1u << 17 : 4096);
     }
     return NULL;
 }
