@@ -58,8 +58,8 @@ enum {
     SCORE_MAPPED = 0xffff,
 };
 
-/* Larger files are read plainly: a score for each window. */
-#define SIZE_MOST (sizeof(void *) == 8 ? UINT64_C(1) << 36 : UINT64_C(1) << 26)
+/* Larger files are read plainly: each window has a score, and 32 bits have room for few bytes. */
+#define SIZE_MOST (sizeof(void *) == 8 ? UINT64_C(1) << 36 : UINT64_C(1) << 24)
 
 /* What is mapped of one file; in a list when it is to be unmapped */
 struct posix_region {
