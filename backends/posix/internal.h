@@ -100,6 +100,11 @@ struct posix_cache {
 struct posix_mapping;
 struct posix_region;
 
+struct posix_mapped_fds {
+    _Atomic(struct posix_mapping *) file[POSIX_MAPPED_FDS]; /* the last one of each descriptor */
+    _Atomic uint32_t reads[POSIX_MAPPED_FDS];               /* plain ones */
+};
+
 struct posix_maps {
     pthread_mutex_t lock;
     pthread_t thread;  /* that gives leases back */
@@ -107,10 +112,9 @@ struct posix_maps {
     int stop;
     uint32_t nactive;
     struct posix_mapping *active[POSIX_MAPPINGS];
-    struct posix_region *ended;                             /* to be unmapped */
-    _Atomic uint32_t windows;                               /* that are mapped, of all */
-    _Atomic(struct posix_mapping *) file[POSIX_MAPPED_FDS]; /* the last one of each descriptor */
-    _Atomic uint32_t reads[POSIX_MAPPED_FDS];               /* plain ones */
+    struct posix_region *ended; /* to be unmapped */
+    _Atomic uint32_t windows;   /* that are mapped, of all */
+    struct posix_mapped_fds *fds;
 };
 
 struct fsif_store {
@@ -287,6 +291,7 @@ int64_t fsi_posix_write(struct fsif_store *st, uint64_t file, const void *buf, u
 int fsi_posix_sync(struct fsif_store *st, uint64_t file, uint32_t flags);
 
 /* mapped.c */
+int fsi_posix_begin_mapped(struct fsif_store *st);
 int64_t fsi_posix_read_mapped(struct fsif_store *st, int fd, void *buf, uint32_t len, uint64_t off);
 void fsi_posix_close_mapped(struct fsif_store *st, int fd);
 void fsi_posix_end_mapped(struct fsif_store *st);

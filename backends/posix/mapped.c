@@ -234,7 +234,7 @@ static void begin(struct posix_maps *maps, int fd)
         !is_local(fd))
         return;
     pthread_mutex_lock(&maps->lock);
-    before = atomic_load(&maps->file[fd]);
+    before = atomic_load(&maps->fds->file[fd]);
     if ((before == NULL || !atomic_load(&before->active)) && maps->nactive < POSIX_MAPPINGS &&
         has_thread(maps)) {
         m = map_file(maps, fd);
@@ -242,7 +242,7 @@ static void begin(struct posix_maps *maps, int fd)
             m->before = before;
             maps->active[maps->nactive++] = m;
             atomic_store(&m->active, 1);
-            atomic_store(&maps->file[fd], m);
+            atomic_store(&maps->fds->file[fd], m);
         }
     }
     pthread_mutex_unlock(&maps->lock);
@@ -251,9 +251,9 @@ static void begin(struct posix_maps *maps, int fd)
 static void count_read(struct posix_maps *maps, int fd)
 {
     /* Counts may be lost between threads; nothing depends on them. */
-    uint32_t n = atomic_load(&maps->reads[fd]) + 1;
+    uint32_t n = atomic_load(&maps->fds->reads[fd]) + 1;
 
-    atomic_store(&maps->reads[fd], n);
+    atomic_store(&maps->fds->reads[fd], n);
     if (n >= FIRST_TRY && (n & (n - 1)) == 0)
         begin(maps, fd);
 }
@@ -308,6 +308,18 @@ static int64_t copy_out(struct fsif_store *st, struct posix_mapping *m, void *bu
     return st->copy(buf, r->base + off, len) == 0 ? (int64_t)len : FAULT;
 }
 
+/* Only what is used of the table takes memory. Return: 0; a negative FSIF_E* */
+int fsi_posix_begin_mapped(struct fsif_store *st)
+{
+    void *fds = mmap(NULL, sizeof(*st->maps.fds), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (fds == MAP_FAILED)
+        return posix_fail();
+    st->maps.fds = fds;
+    return 0;
+}
+
 /* Return: bytes; -1: the file must be read. */
 int64_t fsi_posix_read_mapped(struct fsif_store *st, int fd, void *buf, uint32_t len, uint64_t off)
 {
@@ -316,9 +328,9 @@ int64_t fsi_posix_read_mapped(struct fsif_store *st, int fd, void *buf, uint32_t
     int64_t n = PLAIN;
     int active = 0;
 
-    if (st->copy == NULL || fd >= POSIX_MAPPED_FDS || off > INT64_MAX - (uint64_t)len)
+    if (maps->fds == NULL || fd >= POSIX_MAPPED_FDS || off > INT64_MAX - (uint64_t)len)
         return PLAIN;
-    m = atomic_load(&maps->file[fd]);
+    m = atomic_load(&maps->fds->file[fd]);
     if (m != NULL) {
         atomic_fetch_add(&m->users, 1);
         active = atomic_load(&m->active) != 0;
@@ -344,10 +356,10 @@ void fsi_posix_close_mapped(struct fsif_store *st, int fd)
     struct posix_maps *maps = &st->maps;
     struct posix_mapping *m, *before;
 
-    if (fd >= POSIX_MAPPED_FDS)
+    if (maps->fds == NULL || fd >= POSIX_MAPPED_FDS)
         return;
-    atomic_store(&maps->reads[fd], 0);
-    m = atomic_load(&maps->file[fd]);
+    atomic_store(&maps->fds->reads[fd], 0);
+    m = atomic_load(&maps->fds->file[fd]);
     if (m == NULL)
         return;
     pthread_mutex_lock(&maps->lock);
@@ -355,7 +367,7 @@ void fsi_posix_close_mapped(struct fsif_store *st, int fd)
         end_mapping(maps, m);
         pthread_kill(maps->thread, SIGIO);
     }
-    atomic_store(&maps->file[fd], NULL);
+    atomic_store(&maps->fds->file[fd], NULL);
     pthread_mutex_unlock(&maps->lock);
     for (; m != NULL; m = before) {
         before = m->before;
@@ -377,5 +389,7 @@ void fsi_posix_end_mapped(struct fsif_store *st)
         pthread_kill(maps->thread, SIGIO);
         pthread_join(maps->thread, NULL);
     }
+    if (maps->fds != NULL)
+        munmap(maps->fds, sizeof(*maps->fds));
     pthread_mutex_destroy(&maps->lock);
 }

@@ -110,6 +110,8 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
     err = st->root < 0 ? st->root : look_at_root(st);
     if (err == 0)
         err = make_locks(st);
+    if (err == 0 && st->copy != NULL)
+        err = fsi_posix_begin_mapped(st);
     if (err == 0) {
         st->proc = open_proc();
         st->chmod_path = fsi_posix_has_chmod_path(st);

@@ -3,6 +3,7 @@
 nobody who wants to write to it waiting."""
 import fcntl
 import os
+import sys
 import tempfile
 import time
 from testlib import Daemon, Front, main, skip, wait_until
@@ -48,9 +49,13 @@ class Served:
     def __enter__(self):
         self.daemon.__enter__()
         self.front = Front(self.daemon.socket)
-        assert self.front.session("data")["status"] == "0"
-        self.handle = self.front.open(os.path.basename(self.path))
-        assert self.handle >= 0, self.handle
+        try:
+            assert self.front.session("data")["status"] == "0"
+            self.handle = self.front.open(os.path.basename(self.path))
+            assert self.handle >= 0, self.handle
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, *why):

@@ -151,7 +151,7 @@ class Steps1:
         fcntl.fcntl(self.memfd, 1033, 1 | 2 | 4)  # F_ADD_SEALS: SEAL, SHRINK, GROW
         self.mem = mmap.mmap(self.memfd, pages * 4096)
         struct.pack_into("<II", self.mem, 4, 1, 0)
-        struct.pack_into("<I", self.mem, 12, 1)
+        self.store(12, 1)
 
     def session_keys(self, export):
         return dict(fsif=1, request="session", export=export, dialects=1, features="errno",
@@ -195,8 +195,13 @@ class Steps1:
         self.put(CREATE, number, struct.pack("<bxxxiI", 1, 0o755, number + 1),
                  name.encode() + b"\0")
 
+    def store(self, at, value):
+        """A word of the ring in one store; struct.pack_into() writes octet by octet."""
+        with memoryview(self.mem) as octets, octets.cast("I") as words:
+            words[at // 4] = value
+
     def publish_silently(self):
-        struct.pack_into("<I", self.mem, 0, self.prod)
+        self.store(0, self.prod)
 
     def publish(self):
         self.publish_silently()
@@ -214,7 +219,7 @@ class Steps1:
             value, = struct.unpack_from("<q", self.mem, slot + 8)
             found.append((number, value))
             self.cons += 1
-        struct.pack_into("<I", self.mem, 12, self.cons + 1)
+        self.store(12, self.cons + 1)
         return found
 
     def wait(self, count, timeout=DEADLINE):
