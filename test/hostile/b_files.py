@@ -117,6 +117,10 @@ def forged(f, n):
     """Offsets that were never given out, in the middle and beyond the end."""
     for offset in (n, n + 1, 1 << 31, 0xfffffffe, 0xffffffff):
         equal(f.list_page(".", offset), ([], 0), "names at offset %d of %d" % (offset, n))
+    first, _ = f.list_page(".", 0)
+    for offset in (1, 2, 77):
+        names, _ = f.list_page(".", offset)
+        equal(names[:50], first[offset:offset + 50], "names from offset %d" % offset)
     for offset in (1, 2, 77, n // 2, n - 1):
         names, more = f.list_page(".", offset)
         check(0 < len(names) <= n - offset, "some names at offset %d" % offset)
