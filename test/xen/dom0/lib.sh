@@ -90,6 +90,25 @@ guest_answered() {
         [ "${answer%% *}" = "$2" ]
 }
 
+# guest_wait ID NUMBER SECONDS: until it answers. dom0 and the guests share one emulated processor,
+# and asking again and again takes a good part of it: xenstore tells when there is something to see.
+guest_wait() {
+    rm -f /run/rig/told
+    mkfifo /run/rig/told
+    timeout "$3" xenstore-watch "/local/domain/$1/data/rig/result" >/run/rig/told &
+    watcher=$!
+    silent=1
+    while read -r _; do
+        if guest_answered "$1" "$2"; then
+            silent=0
+            break
+        fi
+    done </run/rig/told
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    return $silent
+}
+
 # guest_begin NAME COMMAND: let a guest run a command and go on
 guest_begin() {
     id=$(domid "$1") || fail "guest $1 is gone"
@@ -102,7 +121,7 @@ guest_begin() {
 # guest_end NAME [SECONDS]: wait for it. Prints its output; returns its exit code.
 guest_end() {
     id=$(domid "$1") || fail "guest $1 is gone"
-    within "${2:-60}" guest_answered "$id" "$(cat /run/rig/number."$id")" ||
+    guest_wait "$id" "$(cat /run/rig/number."$id")" "${2:-60}" ||
         fail "guest $1 did not answer in ${2:-60} s"
     answer=$(xenstore-read /local/domain/"$id"/data/rig/result)
     xenstore-read -R /local/domain/"$id"/data/rig/output

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 60
+# takes: 90
 # timeout: 500
 conformance_of 1

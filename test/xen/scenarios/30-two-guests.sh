@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 150
+# takes: 255
 # timeout: 400
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # Two guests, each with an export of its own and one shared read-only: neither gets at the other's,

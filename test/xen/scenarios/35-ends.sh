@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 100
+# takes: 290
 # timeout: 600
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # Every way in which one side goes: the other notices at once, and the next session works.

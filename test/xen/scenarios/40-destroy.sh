@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 60
+# takes: 100
 # timeout: 900
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # xl destroy of a guest with 32 requests in flight: nothing of it stays, and the other guest does not

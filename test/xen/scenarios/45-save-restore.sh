@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 45
+# takes: 60
 # timeout: 400
 # xl save and xl restore of a guest with calls in flight: they end with an error, the backend keeps
 # nothing, and once it is attached again the guest connects anew.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 40
+# takes: 35
 # timeout: 400
 # shellcheck disable=SC2016,SC2154 # what a guest expands; backend_log is lib.sh's
 # A guest writes hostile values into every node that it may write, while another one works.
