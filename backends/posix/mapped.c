@@ -97,14 +97,14 @@ static void end_mapping(struct posix_maps *maps, struct posix_mapping *m)
     maps->active[i] = maps->active[--maps->nactive];
 }
 
-/* Whether only this kernel changes the file, and it has all its pages: reading a hole of tmpfs
- * through a mapping would fill it. */
+/* Whether the file has all its pages: reading a hole of tmpfs through a mapping would fill it. */
 static int is_good(int fd, struct stat *now)
 {
     return fstat(fd, now) == 0 && S_ISREG(now->st_mode) && now->st_size > 0 &&
            (uint64_t)now->st_size <= SIZE_MOST && now->st_blocks >= (now->st_size + 511) / 512;
 }
 
+/* Whether only this kernel changes the file. */
 static int is_local(int fd)
 {
     struct statfs fs;

@@ -21,14 +21,15 @@
 #include <unistd.h>
 #include <fsif/posix.h>
 #include "guard.h"
+#include "scratch.h"
 #include "suite.h"
 
 #define OPS (&fsif_store_posix)
 #define SIZE (3u << 20) /* more than one window */
 #define MANY 1000       /* reads after which a place is mapped for sure */
 
-static char dir[] = "/dev/shm/fsif-mapped-XXXXXX";
-static char path[64];
+static char dir[200];
+static char path[256];
 static struct fsif_store *store;
 
 static unsigned char byte_at(uint64_t off)
@@ -67,9 +68,9 @@ static struct fsif_store *make(struct fsif_store_config config)
 static void setup(void)
 {
     alarm(120);
-    strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(path, sizeof(path), "%s/f", dir);
+    setenv("TMPDIR", "/dev/shm", 1);
+    scratch_make(dir, sizeof(dir));
+    scratch_path(path, sizeof(path), dir, "f");
     extend(0, SIZE);
     ck_assert_int_eq(fsi_guard_install(), 0);
     store = make((struct fsif_store_config){.copy = fsi_guarded_copy});
@@ -78,8 +79,7 @@ static void setup(void)
 static void teardown(void)
 {
     OPS->destroy(store);
-    unlink(path);
-    rmdir(dir);
+    scratch_remove(dir);
 }
 
 static uint64_t open_file(struct fsif_store *st, uint32_t flags)
