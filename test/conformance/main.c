@@ -101,7 +101,29 @@ static int run_case(struct context *c, const struct test_case *test)
     return c->failures;
 }
 
-static int run_all(struct context *c, const char *only)
+/* Whether @name is one of the names of a list with commas; NULL: an empty one */
+static int is_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *s = list; s != NULL; s = strchr(s, ',')) {
+        s += *s == ',';
+        if (strncmp(s, name, len) == 0 && (s[len] == '\0' || s[len] == ','))
+            return 1;
+    }
+    return 0;
+}
+
+static int count_names(const char *list)
+{
+    int n = 1;
+
+    for (const char *s = list; (s = strchr(s, ',')) != NULL; s++)
+        n++;
+    return n;
+}
+
+static int run_all(struct context *c, const char *only, const char *without)
 {
     struct fsif_limits limits;
     int failed = 0, ran = 0;
@@ -111,44 +133,53 @@ static int run_all(struct context *c, const char *only)
         if (limits.dialect < tables[i].first || limits.dialect > tables[i].last)
             continue;
         for (const struct test_case *test = tables[i].cases; test->name != NULL; test++) {
-            if (only != NULL && strcmp(only, test->name) != 0)
+            if (is_listed(without, test->name) || (only != NULL && !is_listed(only, test->name)))
                 continue;
             ran++;
             failed += run_case(c, test) != 0;
         }
     }
     printf("%d cases, %d failed\n", ran, failed);
-    return failed > 0 || ran == 0;
+    return failed > 0 || ran == 0 || (only != NULL && ran != count_names(only));
 }
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM] "
-            "[--plugins DIR] [--xen PROGRAM] [--dialect 1|2|3] [--pages N] [--case NAME]\n"
-            "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] "
-            "[--plugins DIR] [--dialect 1|2|3] [--pages N] [--case NAME]\n");
+    fputs("usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
+          "                   [--plugins DIR] [--xen PROGRAM] [--dialect 1|2|3] [--pages N]\n"
+          "                   [--case NAME[,NAME]...] [--without NAME[,NAME]...]\n"
+          "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] [--plugins DIR]\n"
+          "                   [--dialect 1|2|3] [--pages N]\n"
+          "                   [--case NAME[,NAME]...] [--without NAME[,NAME]...]\n",
+          stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
-        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
-        {"xen", required_argument, NULL, 'x'},       {"address", required_argument, NULL, 'a'},
-        {"export", required_argument, NULL, 'e'},    {"dir", required_argument, NULL, 'h'},
-        {"case", required_argument, NULL, 'c'},      {"dialect", required_argument, NULL, 'w'},
-        {"pages", required_argument, NULL, 'r'},     {NULL, 0, NULL, 0},
+        {"transport", required_argument, NULL, 't'},
+        {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},
+        {"plugins", required_argument, NULL, 'p'},
+        {"xen", required_argument, NULL, 'x'},
+        {"address", required_argument, NULL, 'a'},
+        {"export", required_argument, NULL, 'e'},
+        {"dir", required_argument, NULL, 'h'},
+        {"case", required_argument, NULL, 'c'},
+        {"dialect", required_argument, NULL, 'w'},
+        {"pages", required_argument, NULL, 'r'},
+        {"without", required_argument, NULL, 'o'},
+        {NULL, 0, NULL, 0},
     };
     struct target target = {0};
     struct context c = {.target = &target};
-    const char *only = NULL;
+    const char *only = NULL, *without = NULL;
     const char **place[256] = {
         ['t'] = &target.transport, ['s'] = &target.store,   ['d'] = &target.daemon,
         ['p'] = &target.plugins,   ['a'] = &target.address, ['e'] = &target.export_name,
         ['h'] = &target.host,      ['c'] = &only,           ['x'] = &target.xen,
-        ['w'] = &target.dialect,   ['r'] = &target.pages};
+        ['w'] = &target.dialect,   ['r'] = &target.pages,   ['o'] = &without};
     int o, failed;
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -161,7 +192,7 @@ int main(int argc, char **argv)
         return usage();
     if (target_start(&target, &c) != 0)
         return 1;
-    failed = run_all(&c, only);
+    failed = run_all(&c, only, without);
     if (target_stop(&target, &c) != 0)
         failed = 1;
     return failed;

@@ -55,11 +55,9 @@ put_base() {
         cp "$work"/kern/lib/modules/*/kernel/drivers/xen/"$m".ko "$r/mod/" || return 1
     done
     put "$r" /usr/bin /usr/bin/xenstore || return 1
-    for t in ls read write chmod rm exists list watch; do
+    for t in ls read write chmod rm exists list; do
         ln -s ../usr/bin/xenstore "$r/bin/xenstore-$t"
     done
-    rm "$r/bin/xenstore-watch"
-    put "$r" /bin /usr/bin/xenstore-watch
     # libxenstore cancels its thread, for which libc loads this without being linked to it.
     cp -L --parents /lib/x86_64-linux-gnu/libgcc_s.so.1 "$r/"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 45
+# takes: 31
 # Xen, dom0 and two guests come up, and a guest runs what it is told.
 guest a
 guest b

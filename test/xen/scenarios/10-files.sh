@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 90
+# takes: 41
 # timeout: 400
 # A guest lists, reads, writes, puts and gets files of a posix export of dom0's over xen:0.
 guest a

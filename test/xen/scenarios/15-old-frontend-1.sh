@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 105
+# takes: 64
 # timeout: 400
 # shellcheck disable=SC2016,SC2154 # what a guest expands; a, old and answered are lib.sh's
 # A frontend that behaves as that of 2008 does, defects and all: dialect 1 without a key of ours.

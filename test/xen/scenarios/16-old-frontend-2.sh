@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 135
+# takes: 84
 # timeout: 400
 # shellcheck disable=SC2154 # a, old and answered are lib.sh's
 # A frontend as Xen 3.3 to 4.1 had it: a ring of two pages, 56-byte slots, up to 6 pages in a

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 90
+# takes: 48
 # timeout: 500
 conformance_of 1

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 125
+# takes: 40
 # timeout: 500
 conformance_of 2

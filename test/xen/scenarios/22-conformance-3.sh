@@ -1,5 +1,5 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 65
+# takes: 62
 # timeout: 500
 conformance_of 3

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 255
+# takes: 72
 # timeout: 400
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # Two guests, each with an export of its own and one shared read-only: neither gets at the other's,
@@ -90,7 +90,7 @@ guest_run b "xenstore-write device/fsif/0/backend $back/$b/0; xenstore-rm device
 device_refused() {
     guest_run b "d=device/fsif/0; xenstore-write \$d/dialects 3 \$d/pages 40 \$d/queues 1 \$d/slots 8 \
         \$d/arena-pages 16 \$d/max-io 65536 \$d/directory 8 \$d/event-channel 3 \$d/export a $1 \$d/state 3"
-    wait_for 15 xenstore-exists "$back/$b/0/status" || fail "the device with $1 was not refused"
+    await_node "$back/$b/0/status" 15 || fail "the device with $1 was not refused"
     [ "$(xenstore-read "$back/$b/0/state")" = 6 ] || fail "the device with $1 is not closed"
     [ "$(xenstore-read "$back/$b/0/status")" != 0 ]
     guest_run b 'xenstore-write device/fsif/0/state 1'
@@ -117,7 +117,7 @@ done
 # Handles: a has one open, b tries it and those around it in a session of its own.
 old='old-frontend --patience 10000'
 guest_begin a "$old --import 5 a hold 10"
-wait_for 30 xenstore-exists "/local/domain/$a/data/handle" || fail "a has no handle"
+await_node "/local/domain/$a/data/handle" 30 || fail "a has no handle"
 handle=$(xenstore-read "/local/domain/$a/data/handle")
 [ "$handle" -ge 0 ]
 guest_run b "$old --import 5 b steal $handle; c=\$?; xenstore-rm device/vfs/5; exit \$c"

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 100
+# takes: 51
 # timeout: 900
 # shellcheck disable=SC2154 # backend_log is lib.sh's
 # xl destroy of a guest with 32 requests in flight: nothing of it stays, and the other guest does not
@@ -51,7 +51,7 @@ while [ $i -lt "$rounds" ]; do
     else
         guest_begin $victim 'flood xen:0 victim 3 32'
     fi
-    wait_for 60 xenstore-exists "/local/domain/$v/data/flood" || fail "no requests in flight"
+    await_node "/local/domain/$v/data/flood" 60 || fail "no requests in flight"
     [ "$(xenstore-read "/local/domain/$v/data/flood")" = "32 asked, 0 answered" ] ||
         fail "not 32 in flight: $(xenstore-read "/local/domain/$v/data/flood")"
     # shellcheck disable=SC2016

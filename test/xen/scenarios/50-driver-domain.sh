@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 135
+# takes: 48
 # timeout: 400
 # The backend in a driver domain, an ordinary guest, serves another guest; dom0 only attaches.
 guest a

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 35
+# takes: 19
 # timeout: 400
 # shellcheck disable=SC2016,SC2154 # what a guest expands; backend_log is lib.sh's
 # A guest writes hostile values into every node that it may write, while another one works.
@@ -24,7 +24,7 @@ seconds=$(count 10 60)
 seed=$(date +%s)
 guest_begin a "hostile-nodes 0 $seconds $seed"
 i=0
-while ! guest_answered "$a" "$(cat "/run/rig/number.$a")"; do
+while ! guest_answered a; do
     guest_prints b 'fsif -t 20 -c xen:0 cat b:/file' '^of b$' >/dev/null
     i=$((i + 1))
 done

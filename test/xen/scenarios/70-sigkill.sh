@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 20
+# takes: 9
 # shellcheck disable=SC2016 # what a guest expands
 # An experiment: what is left for a replacement that has the same open files when a process with a
 # grant mapping and a bound event channel is killed. It must only come to its end.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 30
+# takes: 19
 # shellcheck disable=SC2016 # what a guest expands
 # timeout: 400
 # Figures of an emulated processor mean nothing by themselves: they are told as ratios to an event
