@@ -172,9 +172,8 @@ void fsi_entry3_put(const struct fsif_entry *e, uint32_t flags, void *to)
     at[AT(entry, type)] = (uint8_t)(e->type >> 12);
     at[AT(entry, name_len)] = (uint8_t)e->name_len;
     fsi_put32(at + AT(entry, status), flags & FSIF_READDIR_ATTR ? (uint32_t)e->status : 0);
+    fsi_put64(at + end - 8, 0); /* what the name leaves of it: its NUL and the padding */
     fsi_memcpy(at + sizeof(struct fsif_wire3_entry), e->name, e->name_len);
-    for (uint32_t i = (uint32_t)sizeof(struct fsif_wire3_entry) + e->name_len; i < end; i++)
-        at[i] = 0;
     if (!(flags & FSIF_READDIR_ATTR))
         return;
     if (e->status)
@@ -183,15 +182,26 @@ void fsi_entry3_put(const struct fsif_entry *e, uint32_t flags, void *to)
         fsi_attr3_put(&e->attr, at + end);
 }
 
-static int name_is_sound(const char *name, uint32_t len)
+#define EACH_OCTET(v) (UINT64_MAX / 255u * (v))
+
+/* Non-zero if an octet of @word is 0 */
+static uint64_t has_zero(uint64_t word)
 {
-    if (len == 0 || name[len] != '\0')
-        return 0;
-    for (uint32_t i = 0; i < len; i++) {
-        if (name[i] == '/' || name[i] == '\0')
-            return 0;
+    return (word - EACH_OCTET(1u)) & ~word & EACH_OCTET(0x80u);
+}
+
+/* A name of an entry, which is padded to whole words, eight octets at a time */
+static int name_is_sound(const uint8_t *name, uint32_t len)
+{
+    uint64_t bad = 0, word;
+
+    for (uint32_t i = 0; i <= len; i += 8) {
+        word = fsi_get64(name + i);
+        if (len - i < 8)
+            word |= UINT64_MAX << 8 * (len - i);
+        bad |= has_zero(word) | has_zero(word ^ EACH_OCTET((uint64_t)'/'));
     }
-    return 1;
+    return len != 0 && name[len] == '\0' && !bad;
 }
 
 /* The entry at @at, of a private copy with @room bytes. Returns its size, 0 if it is not sound. */
@@ -209,7 +219,7 @@ static uint32_t entry_size(const uint8_t *at, uint32_t room, uint32_t flags)
     status = (int32_t)fsi_get32(at + AT(entry, status));
     if (size != fsi_entry3_size(len, flags) || size > room || (type && !fsi_known_type(type)) ||
         status > 0 || status < -FSIF_MAX_ERRNO || fsi_get64(at + AT(entry, cookie)) == 0 ||
-        !name_is_sound((const char *)at + sizeof(struct fsif_wire3_entry), len))
+        !name_is_sound(at + sizeof(struct fsif_wire3_entry), len))
         return 0;
     if (flags & FSIF_READDIR_ATTR && !status && fsi_attr3_get(at + name_end(len), &attr))
         return 0;
