@@ -23,9 +23,13 @@
 #define WINDOW 64u
 
 /* Of dialect 3: large enough that a request's own cost does not count, small enough for both sides
- * to work at once and for the pieces to stay in the cache. Where both share a core, each piece
- * would cost a change of who runs: there a piece is as large as it may be. */
+ * to work at once and for the pieces to stay in the cache. The backend has nothing to do until the
+ * first piece of a write is copied, so that is a small one, and each next is twice as large. Where
+ * both share a core, each piece would cost a change of who runs: there a piece is as large as it
+ * may be. */
 #define PIECE (128u << 10)
+#define FIRST_WRITE (64u << 10)
+#define LARGEST_WRITE (512u << 10)
 
 struct piece {
     struct fsif_call call;
@@ -39,7 +43,8 @@ struct transfer {
     uint64_t deadline;
     uint64_t begun; /* bytes in pieces 0 .. next-1 */
     uint64_t total; /* bytes counted */
-    uint32_t piece; /* bytes of one */
+    uint32_t piece; /* bytes of the next one */
+    uint32_t most;  /* bytes of one */
     uint32_t window;
     uint32_t first;
     uint32_t next;
@@ -84,7 +89,8 @@ static int begin_piece(struct transfer *t)
         return err;
     if (!alone)
         fsi_submitted(t->waiter.lane, t->deadline);
-    t->begun += left < t->piece ? left : t->piece;
+    t->begun += p->call.op.length;
+    t->piece = t->piece > t->most / 2 ? t->most : 2 * t->piece;
     t->next++;
     return 0;
 }
@@ -147,8 +153,8 @@ static void wait_all(struct transfer *t)
         fsi_wait(&t->waiter, seen, FSIF_NEVER);
 }
 
-static int64_t in_pieces(struct fsi_lane *lane, const struct fsif_op *op, uint32_t piece,
-                         uint32_t window)
+static int64_t in_pieces(struct fsi_lane *lane, const struct fsif_op *op, uint32_t first,
+                         uint32_t most, uint32_t window)
 {
     struct transfer t; /* pieces are set up one by one as they are used */
 
@@ -156,7 +162,8 @@ static int64_t in_pieces(struct fsi_lane *lane, const struct fsif_op *op, uint32
     t.op = op;
     t.deadline = fsi_deadline(lane->cl);
     t.begun = t.total = 0;
-    t.piece = piece;
+    t.piece = first;
+    t.most = most;
     t.window = window;
     t.first = t.next = 0;
     t.error = 0;
@@ -185,16 +192,18 @@ static uint32_t window(const struct fsif_client *cl, uint32_t piece)
 static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op, uint32_t limits)
 {
     const struct fsif_client *cl = lane->cl;
-    uint32_t most = cl->limits.max_io;
-    int in_order = op->type == FSIF_OP_WRITE &&
-                   ((limits & FSI_HANDLE_APPEND) || (op->flags & FSIF_WRITE_APPEND));
+    uint32_t most = cl->limits.max_io, first = most, alone = most;
+    int is_write = op->type == FSIF_OP_WRITE;
 
-    if (in_order)
-        return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, 1);
-    if (cl->limits.dialect >= 3 && most > PIECE && !fsif_spin_shares_core(&lane->spin))
-        most = PIECE;
-    return op->length <= most ? fsi_call(lane, op, NULL)
-                              : in_pieces(lane, op, most, window(cl, most));
+    if (is_write && ((limits & FSI_HANDLE_APPEND) || (op->flags & FSIF_WRITE_APPEND)))
+        return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, most, 1);
+    if (cl->limits.dialect >= 3 && most > PIECE && !fsif_spin_shares_core(&lane->spin)) {
+        alone = PIECE;
+        first = is_write ? FIRST_WRITE : PIECE;
+        most = !is_write ? PIECE : most < LARGEST_WRITE ? most : LARGEST_WRITE;
+    }
+    return op->length <= alone ? fsi_call(lane, op, NULL)
+                               : in_pieces(lane, op, first, most, window(cl, most));
 }
 
 int fsi_no_empty_io(const struct fsif_client *cl)
