@@ -12,8 +12,9 @@
  * for.
  */
 
-/* What takes long is done in large pages, as each costs a change of who runs, or that a side which
- * waits gives up and sleeps. Names on two cores come faster than that in small ones. */
+/* Bytes of a page. Each costs a change of who runs where both share a core, and elsewhere a sleep
+ * if it takes longer than the client polls: so large ones, but names on two cores in such small
+ * ones that they are there before that. */
 #define PAGE (256u << 10)
 #define PAGE_OF_NAMES (16u << 10)
 

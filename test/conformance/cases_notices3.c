@@ -165,7 +165,8 @@ static void cancelled_lock(struct context *c)
     EQ(c, fsif_close(cl, a), 0);
 }
 
-/* Wait for a change of this kind, past others, of which there may be some hundred */
+/* Wait for a change of this kind, past others, of which there may be some hundred. Return: 1; 0 it
+ * or others were lost; -1 nothing came */
 static int told_or_lost(struct context *c, int watch, uint32_t what, const char *name)
 {
     struct fsif_change change;
