@@ -2,12 +2,12 @@
 /*
  * guest-ask: dom0's side of guest-agent. A program takes long to start on an emulated processor,
  * and one that asks again and again takes a good part of it, so each of these is one program that
- * sleeps until xenstore tells of a change. guest-ask begin DOMID NAME NUMBER COMMAND        let the
- * guest run it guest-ask end DOMID NAME NUMBER SECONDS          wait for it, print its output
+ * sleeps until xenstore tells of a change.
+ *   guest-ask begin DOMID NAME NUMBER COMMAND        let the guest run it
+ *   guest-ask end DOMID NAME NUMBER SECONDS          wait for it, print its output
  *   guest-ask run DOMID NAME NUMBER SECONDS COMMAND  both
- *   guest-ask node PATH SECONDS [VALUE]              wait until the node is there and has the value
- * Exit codes: the command's; 1 the node is not so; 253 there is no such guest; 254 no answer in
- * time.
+ *   guest-ask node PATH SECONDS [VALUE]              wait until it is there and has the value
+ * Exit codes: the command's; 1: the node is not so; 253: no such guest; 254: no answer in time.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

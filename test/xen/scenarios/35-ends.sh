@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # takes: 132
 # timeout: 600
-# shellcheck disable=SC2154 # backend_log is lib.sh's
 # Every way in which one side goes: the other notices at once, and the next session works.
 guest a
 id=$(domid a)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # takes: 51
 # timeout: 900
-# shellcheck disable=SC2154 # backend_log is lib.sh's
 # xl destroy of a guest with 32 requests in flight: nothing of it stays, and the other guest does not
 # notice. The victim is allowed by its UUID, and attached before it runs; its export is a store that
 # takes 9 s for a read, so that none of the 32 is answered when it goes.
