@@ -147,6 +147,28 @@ int fsi_posix_look(struct fsif_store *st, const struct posix_from *from, const c
     return err;
 }
 
+/* Whether @path was a regular file when the directory that is kept under its parent's name had that
+ * name for sure: whoever opens it for real finds out. 0 also where that takes more than one call.
+ */
+int fsi_posix_seems_regular(struct fsif_store *st, const struct posix_from *from, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct posix_parent *held;
+    struct statx now;
+    int regular;
+
+    if (slash == NULL || from->fd != st->root)
+        return 0;
+    held = fsi_posix_hold_unseen(st, path, (size_t)(slash - path));
+    if (held == NULL)
+        return 0;
+    regular =
+        statx(held->fd, slash + 1, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &now) == 0 &&
+        S_ISREG(now.stx_mode);
+    fsi_posix_let_go(st, held);
+    return regular;
+}
+
 int fsi_posix_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                    struct fsif_attr *out)
 {

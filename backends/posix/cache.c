@@ -171,18 +171,27 @@ static void drop(struct fsif_store *st, struct posix_parent *e)
     fsi_posix_let_go(st, e);
 }
 
-/* The directory that the first @len octets of @path name, slashes at their end aside, if it is one
- * of the root's: held for fsi_posix_let_go(). NULL: it is resolved as any other */
+/* How long the name of a directory of the root is that the first @len octets of @path are, slashes
+ * at their end aside; 0: they are none that may be kept */
+static size_t keepable(const struct fsif_store *st, const char *path, size_t len)
+{
+    while (len > 0 && path[len - 1] == '/')
+        len--;
+    return st->exclusive || st->xdev || len > POSIX_PARENT_MAX || memchr(path, '/', len) != NULL
+               ? 0
+               : len;
+}
+
+/* The directory that the first @len octets of @path name if it is one of the root's: held for
+ * fsi_posix_let_go(). NULL: it is resolved as any other */
 struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, size_t len)
 {
     char name[POSIX_PARENT_MAX + 1];
     struct posix_parent *e;
     uint32_t forgotten;
 
-    while (len > 0 && path[len - 1] == '/')
-        len--;
-    if (st->exclusive || st->xdev || len == 0 || len > POSIX_PARENT_MAX ||
-        memchr(path, '/', len) != NULL)
+    len = keepable(st, path, len);
+    if (len == 0)
         return NULL;
     e = get(&st->cache, path, len, &forgotten);
     if (e != NULL && is_there(st, e))
@@ -192,6 +201,16 @@ struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, siz
     memcpy(name, path, len);
     name[len] = '\0';
     return open_kept(st, name, len, forgotten);
+}
+
+/* The same if it is kept already, without a look whether its name still is that directory: good for
+ * nothing but a guess. */
+struct posix_parent *fsi_posix_hold_unseen(struct fsif_store *st, const char *path, size_t len)
+{
+    uint32_t forgotten;
+
+    len = keepable(st, path, len);
+    return len == 0 ? NULL : get(&st->cache, path, len, &forgotten);
 }
 
 /* A directory was moved or removed, or who may pass it has changed. */

@@ -209,6 +209,7 @@ int fsi_posix_climb(const struct fsif_store *st, int from, const char *path, int
 /* cache.c */
 void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_from *from);
 struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, size_t len);
+struct posix_parent *fsi_posix_hold_unseen(struct fsif_store *st, const char *path, size_t len);
 void fsi_posix_let_go(struct fsif_store *st, struct posix_parent *e);
 void fsi_posix_forget(struct fsif_store *st);
 
@@ -216,6 +217,7 @@ void fsi_posix_forget(struct fsif_store *st);
 int fsi_posix_attr(struct fsif_store *st, int fd, struct fsif_attr *out);
 int fsi_posix_look(struct fsif_store *st, const struct posix_from *from, const char *path,
                    uint32_t flags, struct fsif_attr *out);
+int fsi_posix_seems_regular(struct fsif_store *st, const struct posix_from *from, const char *path);
 int fsi_posix_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                    struct fsif_attr *out);
 

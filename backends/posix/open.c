@@ -11,6 +11,10 @@
  * once. Reopening what was looked at through /proc/self/fd would close that gap, but a confined
  * worker has no /proc. O_NONBLOCK stays: to a regular file it means nothing.
  *
+ * The first look may be a guess, at a directory that is kept (cache.c) and may have lost its name:
+ * that saves a call, and what is opened is resolved from the root in any case. So the moment of a
+ * device is any between two calls if a directory of the root is swapped for one that holds it.
+ *
  * Creating: an exclusive creation on the parent first, so that this side knows whether the file is
  * its own and must get its owner; if the name exists, it is opened as above. A dangling link is
  * what POSIX creates through: its text is put in place of the last component and resolved like any
@@ -107,8 +111,10 @@ int fsi_posix_open_existing(struct fsif_store *st, const struct posix_from *from
     const int nofollow = (want->flags & FSIF_O_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
 
     for (int tries = 0; tries < POSIX_SWAPS; tries++) {
-        uint32_t type = FSIF_S_IFDIR;
-        int err = probe(st, from, path, want, &type);
+        uint32_t type = FSIF_S_IFREG;
+        int err = tries == 0 && fsi_posix_seems_regular(st, from, path)
+                      ? 0
+                      : probe(st, from, path, want, &type);
 
         if (err != 0)
             return err;

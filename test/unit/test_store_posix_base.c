@@ -7,11 +7,13 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -553,6 +555,78 @@ START_TEST(b22_kept_directories_keep_up)
 }
 END_TEST
 
+static int64_t open_and_close(const char *path, uint32_t flags)
+{
+    uint64_t f;
+    int err = OPS->open(store, ROOT, path, flags, 0, &f, NULL);
+
+    return err == 0 ? OPS->close(store, f) : err;
+}
+
+/* B20: what is no file is not even opened, in a kept directory and elsewhere. */
+START_TEST(b20_nothing_else_is_opened)
+{
+    static const char *const fifos[] = {"fifo", "k/fifo", "a/b/fifo"};
+    int events = inotify_init1(IN_NONBLOCK);
+    char name[PATH_MAX], event[512];
+
+    make_tree();
+    ck_assert_int_eq(mkdirat(export_fd, "k", 0755), 0);
+    put(export_fd, "k/f", "text");
+    ck_assert_str_eq(text_of("k/f"), "text");
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(mkfifoat(export_fd, fifos[i], 0666), 0);
+        snprintf(name, sizeof(name), "/proc/self/fd/%d/%s", export_fd, fifos[i]);
+        ck_assert_int_ge(inotify_add_watch(events, name, IN_OPEN), 0);
+        ck_assert_int_eq(open_and_close(fifos[i], FSIF_O_RDONLY), -FSIF_EACCES);
+        ck_assert_int_eq(open_and_close(fifos[i], FSIF_O_RDWR), -FSIF_EACCES);
+        ck_assert_int_eq((int)read(events, event, sizeof(event)), -1);
+        close(openat(export_fd, fifos[i], O_RDONLY | O_NONBLOCK));
+        ck_assert_int_gt((int)read(events, event, sizeof(event)), 0);
+    }
+    close(events);
+}
+END_TEST
+
+/* What a kept directory that lost its name tells of a file is not what an open of that name gets.
+ */
+START_TEST(b22_open_after_a_wrong_guess)
+{
+    const uint32_t rw = FSIF_O_RDWR;
+
+    ck_assert_int_eq(mkdirat(export_fd, "k", 0755), 0);
+    for (int turn = 0; turn < 4; turn++) {
+        put(export_fd, "k/f", "first");
+        ck_assert_str_eq(text_of("k/f"), "first");
+        elsewhere_rename(export_fd, "k", outside_fd, "gone");
+        ck_assert_int_eq(mkdirat(export_fd, "k", 0755), 0);
+        alarm(20);
+        if (turn == 0) {
+            ck_assert_int_eq(mkfifoat(export_fd, "k/f", 0666), 0);
+            ck_assert_int_eq(open_and_close("k/f", FSIF_O_RDONLY), -FSIF_EACCES);
+            ck_assert_int_eq(open_and_close("k/f", FSIF_O_WRONLY), -FSIF_EACCES);
+            ck_assert_int_eq(open_and_close("k/f", rw), -FSIF_EACCES);
+        } else if (turn == 1) {
+            ck_assert_int_eq(symlinkat("../../outside/gone/f", export_fd, "k/f"), 0);
+            ck_assert_int_eq(open_and_close("k/f", rw), -FSIF_ENOENT);
+            ck_assert_int_eq(open_and_close("k/f", rw | FSIF_O_NOFOLLOW), -FSIF_ELOOP);
+        } else if (turn == 2) {
+            ck_assert_int_eq(mkdirat(export_fd, "k/f", 0755), 0);
+            ck_assert_int_eq(open_and_close("k/f", rw), -FSIF_EISDIR);
+            ck_assert_int_eq(open_and_close("k/f", FSIF_O_RDONLY), 0);
+            ck_assert_int_eq(unlinkat(export_fd, "k/f", AT_REMOVEDIR), 0);
+        } else {
+            ck_assert_int_eq(open_and_close("k/f", rw), -FSIF_ENOENT);
+            ck_assert_int_eq(open_and_close("k/f", rw | FSIF_O_TRUNC), -FSIF_ENOENT);
+        }
+        alarm(0);
+        ck_assert_int_eq(unlinkat(outside_fd, "gone/f", 0), 0);
+        ck_assert_int_eq(unlinkat(outside_fd, "gone", AT_REMOVEDIR), 0);
+        (void)unlinkat(export_fd, "k/f", 0);
+    }
+}
+END_TEST
+
 /* B22: a directory of the root and another one change places under the names of their files. */
 START_TEST(b22_race_of_kept_directories)
 {
@@ -589,6 +663,8 @@ void add_bases(TCase *c)
     tcase_add_test(c, b22_moved_out);
     tcase_add_test(c, moved_inside);
     tcase_add_test(c, b22_kept_directories_keep_up);
+    tcase_add_test(c, b20_nothing_else_is_opened);
+    tcase_add_test(c, b22_open_after_a_wrong_guess);
     tcase_add_test(c, b22_race_of_kept_directories);
     tcase_add_test(c, exclusive);
     tcase_add_test(c, exclusive_keeps_up);
