@@ -48,7 +48,6 @@
 
 #include <errno.h>
 #include <fsif/host.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +65,10 @@
  * nature, takes longer than a bell costs. */
 #define FLUSH_EVERY 16u
 #define FLUSH_BYTES 32768u
+
+/* What ends a sleep */
+#define WOKEN_BY_BELL 1
+#define WOKEN_TO_CLOSE 2
 
 static void *thread_main(void *arg);
 
@@ -143,18 +146,17 @@ static void wake_up(struct fsi_queue *q, uint32_t word)
 
 static void sleep_until_bell(struct fsi_queue *q)
 {
+    const struct fsif_transport *transport = q->config.transport;
     uint32_t word = fsi_load_relaxed(&q->word);
-    struct pollfd fds[2] = {
-        {.fd = q->config.transport->event_fd(q->config.session, q->config.queue), .events = POLLIN},
-        {.fd = q->wake_fd, .events = POLLIN},
-    };
+    int woken;
 
     fsi_store_release(&q->word, word | WORD_IDLE);
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
+    do {
+        woken = fsif_poller_wait(q->sleep_fd, -1);
+    } while (woken == 0);
     wake_up(q, word);
-    if (fds[0].revents)
-        q->config.transport->acknowledge(q->config.session, q->config.queue);
+    if ((woken & WOKEN_BY_BELL) && !(transport->flags & FSIF_TRANSPORT_EDGES))
+        transport->acknowledge(q->config.session, q->config.queue);
 }
 
 static int is_request_there(void *arg)
@@ -282,9 +284,22 @@ static void *thread_main(void *arg)
 
 static int open_fds(struct fsi_queue *q)
 {
+    const struct fsif_transport *transport = q->config.transport;
+    int bell = transport->event_fd(q->config.session, q->config.queue);
+    int err;
+
     q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     q->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return q->wake_fd < 0 || q->timer_fd < 0 ? -fsif_errno_from_host(errno) : 0;
+    if (q->wake_fd < 0 || q->timer_fd < 0)
+        return -fsif_errno_from_host(errno);
+    q->sleep_fd = fsif_poller_create();
+    if (q->sleep_fd < 0)
+        return q->sleep_fd;
+    err = fsif_poller_add(q->sleep_fd, q->wake_fd, WOKEN_TO_CLOSE, 0);
+    if (err == 0 && bell >= 0)
+        err = fsif_poller_add(q->sleep_fd, bell, WOKEN_BY_BELL,
+                              (transport->flags & FSIF_TRANSPORT_EDGES) != 0);
+    return err;
 }
 
 static void free_queue(struct fsi_queue *q)
@@ -293,6 +308,8 @@ static void free_queue(struct fsi_queue *q)
         close(q->wake_fd);
     if (q->timer_fd >= 0)
         close(q->timer_fd);
+    if (q->sleep_fd >= 0)
+        close(q->sleep_fd);
     pthread_cond_destroy(&q->idle_wakes);
     pthread_mutex_destroy(&q->lock);
     free(q);
@@ -306,6 +323,7 @@ int fsi_queue_start(const struct fsi_queue_config *config, struct fsi_queue **ou
     if (!q)
         return -FSIF_ENOMEM;
     q->config = *config;
+    q->wake_fd = q->timer_fd = q->sleep_fd = -1;
     q->drain_left = config->slots ? config->slots : MAX_SLOTS(config->ring_pages);
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->idle_wakes, NULL);

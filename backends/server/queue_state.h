@@ -40,6 +40,7 @@ struct thread {
 struct fsi_queue {
     struct fsi_queue_config config;
     int wake_fd;
+    int sleep_fd; /* the set of the bell and wake_fd, for the owner's sleep */
     int timer_fd; /* wakes the watcher that sleeps: set by the ring's owner */
     struct fsif_shared_u32 word;
     struct fsif_shared_u32 asleep;  /* the watcher sleeps until the timer says so */

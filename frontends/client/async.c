@@ -2,9 +2,6 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
-#include <errno.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 #include "barrier.h"
 
 /* The asynchronous form: the engine's calls behind the gate, and a descriptor for event loops. */
@@ -99,49 +96,6 @@ int fsif_poll(struct fsif_client *cl, int timeout_ms)
     return n;
 }
 
-/* The session's descriptors in or out of @fd. Return: 0; a negative FSIF_E* */
-static int watch(const struct fsif_client *cl, int fd, int op)
-{
-    const int fds[] = {cl->lanes[0].event_fd, cl->peer_fd};
-
-    for (unsigned int i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-        struct epoll_event event = {.events = EPOLLIN};
-
-        if (fds[i] >= 0 && epoll_ctl(fd, op, fds[i], &event) != 0)
-            return -fsif_errno_from_host(errno);
-    }
-    return 0;
-}
-
-int fsi_watch(struct fsif_client *cl)
-{
-    return cl->poll_fd < 0 ? 0 : watch(cl, cl->poll_fd, EPOLL_CTL_ADD);
-}
-
-/* Closing alone would not do it: the backend may hold the same bell open. */
-void fsi_unwatch(struct fsif_client *cl)
-{
-    if (cl->poll_fd >= 0 && !cl->down)
-        (void)watch(cl, cl->poll_fd, EPOLL_CTL_DEL);
-}
-
-static int make_poll_fd(struct fsif_client *cl)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-    int err;
-
-    if (fd < 0)
-        return -fsif_errno_from_host(errno);
-    err = watch(cl, fd, EPOLL_CTL_ADD);
-    if (err == 0 && epoll_ctl(fd, EPOLL_CTL_ADD, cl->lanes[0].wake_fd, &event) != 0)
-        err = -fsif_errno_from_host(errno);
-    if (err == 0)
-        return fd;
-    close(fd);
-    return err;
-}
-
 int fsif_client_fd(struct fsif_client *cl)
 {
     struct fsi_lane *lane;
@@ -149,18 +103,9 @@ int fsif_client_fd(struct fsif_client *cl)
 
     if (fd < 0)
         return fd;
-    if (lane->event_fd < 0) {
-        fsi_leave(cl);
-        return -FSIF_EOPNOTSUPP;
-    }
-    pthread_mutex_lock(&cl->lock);
-    fd = cl->poll_fd;
-    if (fd < 0) {
-        fd = make_poll_fd(cl);
-        cl->poll_fd = fd < 0 ? -1 : fd;
-        fsi_store_seq(&cl->looped, fd >= 0);
-    }
-    pthread_mutex_unlock(&cl->lock);
+    fd = lane->event_fd < 0 ? -FSIF_EOPNOTSUPP : lane->sleep_fd;
+    if (fd >= 0)
+        fsi_store_seq(&cl->looped, 1);
     fsi_leave(cl);
     return fd;
 }

@@ -84,9 +84,14 @@ static int make_lane(struct fsif_client *cl, struct fsi_lane *lane)
     lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (lane->wake_fd < 0)
         return -fsif_errno_from_host(errno);
+    lane->sleep_fd = fsif_poller_create();
+    if (lane->sleep_fd < 0) {
+        close(lane->wake_fd);
+        return lane->sleep_fd;
+    }
     pthread_mutex_init(&lane->lock, NULL);
     cl->made++;
-    return 0;
+    return fsif_poller_add(lane->sleep_fd, lane->wake_fd, FSI_WOKEN_BY_US, 0);
 }
 
 static int make_local(struct fsif_client *cl, uint32_t queues)
@@ -94,7 +99,6 @@ static int make_local(struct fsif_client *cl, uint32_t queues)
     pthread_condattr_t attr;
     int err = 0;
 
-    cl->poll_fd = -1;
     cl->peer_fd = -1;
     fsi_notes_init(cl);
     pthread_mutex_init(&cl->lock, NULL);
@@ -118,10 +122,9 @@ static void destroy(struct fsif_client *cl)
     fsif_registry_destroy(cl->registry);
     if (cl->alive != NULL)
         munmap((void *)(uintptr_t)cl->alive, (size_t)sysconf(_SC_PAGESIZE));
-    if (cl->poll_fd >= 0)
-        close(cl->poll_fd);
     for (i = 0; i < cl->made; i++) {
         close(cl->lanes[i].wake_fd);
+        close(cl->lanes[i].sleep_fd);
         pthread_mutex_destroy(&cl->lanes[i].lock);
     }
     fsi_notes_fini(cl);
@@ -209,7 +212,6 @@ static void drop_session(struct fsif_client *cl)
 {
     fsi_end(cl, FSIF_POISON_NONE);
     fsi_gate_drained(cl);
-    fsi_unwatch(cl);
     fsi_session_close(cl);
     fsi_notes_begin(cl);
     memset((void *)cl->handles, 0, FSI_CLIENT_HANDLES * sizeof(*cl->handles));
@@ -230,8 +232,6 @@ int fsif_reconnect(struct fsif_client *cl)
         drop_session(cl);
         o = cl->options;
         err = fsi_session_open(cl, &o);
-        if (err == 0)
-            err = fsi_watch(cl);
         if (err < 0)
             fsi_session_close(cl);
         down = err < 0;

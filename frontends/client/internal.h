@@ -29,6 +29,11 @@
 #define FSI_HANDLE_QUIET 0x10u
 #define FSI_HANDLE_PARTING 0x20u /* is being closed, and nobody waits for that */
 
+/* What ends a leader's sleep */
+#define FSI_WOKEN_BY_BELL 1
+#define FSI_WOKEN_BY_PEER 2
+#define FSI_WOKEN_BY_US 4
+
 /* Calls of a queue that close a handle and that nobody waits for */
 #define FSI_PARTINGS 4u
 
@@ -58,6 +63,7 @@ struct fsi_lane {
     uint32_t number;
     int event_fd; /* -1: the transport has none */
     int wake_fd;
+    int sleep_fd; /* the set of wake_fd and, in a session, of event_fd and peer_fd */
     struct fsif_frontend fe;
     void *state;
     void *calls;
@@ -122,7 +128,6 @@ struct fsif_client {
     int closing;            /* fsif_disconnect() waits for them */
     int renewing;           /* fsif_reconnect() is inside */
     int down;               /* there is no session; written while nobody else is inside */
-    int poll_fd;            /* of fsif_client_fd(); -1: nobody asked for it */
     struct fsi_loan *loans; /* calls that timed out and may still use parts of the arena */
 };
 
@@ -327,13 +332,6 @@ void fsi_notes_begin(struct fsif_client *cl);
 typedef void fsi_use_fn(void *arg, const void *data, uint32_t len);
 int64_t fsi_call_on_loan(struct fsi_lane *lane, const struct fsif_op *op, int give, fsi_use_fn *use,
                          void *arg);
-
-/* --- async.c --- */
-
-/** fsi_watch, fsi_unwatch - have the descriptor of fsif_client_fd(), if there is one, tell of the
- * session. fsi_watch: Return: 0; a negative FSIF_E* */
-int fsi_watch(struct fsif_client *cl);
-void fsi_unwatch(struct fsif_client *cl);
 
 /* --- layout.c --- */
 

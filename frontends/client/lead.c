@@ -117,29 +117,32 @@ static int peer_gone(struct fsif_client *cl)
     return state != FSIF_PEER_ALIVE;
 }
 
-/* Sleep on the descriptors until @until. Return: 1 if there is a reason to look at the ring. */
+/* Sleep on the descriptors until @until. Return: FSI_WOKEN_*; 0: the time is over */
+static int sleep_on(struct fsi_lane *lane, uint64_t until)
+{
+    int timeout = fsi_left_ms(until);
+
+    if (fsif_frontend_dead(&lane->fe))
+        return fsif_wait_fd(lane->wake_fd, POLLIN, timeout) > 0 ? FSI_WOKEN_BY_US : 0;
+    /* A transport without a descriptor for its bell is looked at every millisecond. */
+    if (lane->event_fd < 0 && timeout != 0)
+        timeout = 1;
+    return fsif_poller_wait(lane->sleep_fd, timeout);
+}
+
+/* Sleep until @until. Return: 1 if there is a reason to look at the ring. */
 int fsi_sleep(struct fsi_lane *lane, uint64_t until)
 {
-    int dead = fsif_frontend_dead(&lane->fe);
-    struct pollfd fds[3] = {
-        {.fd = lane->wake_fd, .events = POLLIN},
-        {.fd = dead ? -1 : lane->event_fd, .events = POLLIN},
-        {.fd = dead ? -1 : lane->cl->peer_fd, .events = POLLIN},
-    };
-    int timeout = fsi_left_ms(until);
-    int n;
+    const struct fsif_transport *transport = lane->cl->transport;
+    int woken = sleep_on(lane, until);
 
-    /* A transport without a descriptor for its bell is looked at every millisecond. */
-    if (!dead && lane->event_fd < 0 && timeout != 0)
-        timeout = 1;
-    n = poll(fds, 3, timeout);
-    if (n <= 0)
+    if (woken <= 0)
         return lane->event_fd < 0;
-    if (fds[0].revents != 0)
+    if (woken & FSI_WOKEN_BY_US)
         drain(lane);
-    if (fds[1].revents != 0)
-        lane->cl->transport->acknowledge(lane->cl->session, lane->number);
-    if (fds[2].revents != 0 && peer_gone(lane->cl))
+    if ((woken & FSI_WOKEN_BY_BELL) && !(transport->flags & FSIF_TRANSPORT_EDGES))
+        transport->acknowledge(lane->cl->session, lane->number);
+    if ((woken & FSI_WOKEN_BY_PEER) && peer_gone(lane->cl))
         end_session(lane);
     return 1;
 }

@@ -205,6 +205,36 @@ static int start_engines(struct fsif_client *cl, const struct fsi_layout *l,
     return 0;
 }
 
+/* Have the queues' sleeps end when the session has something to tell. */
+static int watch_session(struct fsif_client *cl)
+{
+    const int edges = (cl->transport->flags & FSIF_TRANSPORT_EDGES) != 0;
+    int err = 0;
+
+    for (uint32_t i = 0; err == 0 && i < cl->queues; i++) {
+        const struct fsi_lane *lane = &cl->lanes[i];
+
+        if (lane->event_fd >= 0)
+            err = fsif_poller_add(lane->sleep_fd, lane->event_fd, FSI_WOKEN_BY_BELL, edges);
+        if (err == 0 && cl->peer_fd >= 0)
+            err = fsif_poller_add(lane->sleep_fd, cl->peer_fd, FSI_WOKEN_BY_PEER, 0);
+    }
+    return err;
+}
+
+/* Closing alone would not do it: the backend may hold the same bell open. */
+static void unwatch_session(struct fsif_client *cl)
+{
+    for (uint32_t i = 0; i < cl->queues; i++) {
+        const struct fsi_lane *lane = &cl->lanes[i];
+
+        if (lane->event_fd >= 0)
+            fsif_poller_remove(lane->sleep_fd, lane->event_fd);
+        if (cl->peer_fd >= 0)
+            fsif_poller_remove(lane->sleep_fd, cl->peer_fd);
+    }
+}
+
 static int start_session(struct fsif_client *cl, const struct fsif_client_options *o,
                          struct fsi_layout *l)
 {
@@ -215,6 +245,8 @@ static int start_session(struct fsif_client *cl, const struct fsif_client_option
         err = negotiate(cl, o, l, &choice);
     if (err == 0)
         err = start_engines(cl, l, &choice);
+    if (err == 0)
+        err = watch_session(cl);
     free(l->grefs);
     l->grefs = NULL;
     return err;
@@ -247,6 +279,7 @@ void fsi_session_close(struct fsif_client *cl)
 {
     uint32_t i;
 
+    unwatch_session(cl);
     if (cl->session != NULL)
         cl->transport->close(cl->session);
     cl->session = NULL;

@@ -47,13 +47,13 @@ static const char *first_missing(const struct member *m, size_t n)
 }
 
 static int check_head(const char *what, size_t size, size_t least, uint32_t abi, uint32_t want,
-                      uint32_t flags, char *error)
+                      uint32_t unknown_flags, char *error)
 {
     if (size < least)
         fsi_error_set(error, what, " is of another version: its vtable is too small", NULL);
     else if (abi != want)
         fsi_error_set(error, what, " has another ABI version", NULL);
-    else if (flags != 0)
+    else if (unknown_flags != 0)
         fsi_error_set(error, what, " has flags that this version does not know", NULL);
     else
         return 0;
@@ -112,8 +112,8 @@ static int check_toolstack(const struct fsif_transport *t, char *error)
 int fsi_plugin_check_transport(const struct fsif_transport *t, char *error)
 {
     const char *lacks;
-    int ret = check_head("the transport", t->size, sizeof(*t), t->abi, FSIF_TRANSPORT_ABI, t->flags,
-                         error);
+    int ret = check_head("the transport", t->size, sizeof(*t), t->abi, FSIF_TRANSPORT_ABI,
+                         t->flags & ~FSIF_TRANSPORT_EDGES, error);
 
     if (!ret)
         ret = check_name("the transport", t->name, error);

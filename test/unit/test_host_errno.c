@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <fsif/host.h>
@@ -88,6 +89,54 @@ START_TEST(waits_through_signals)
 }
 END_TEST
 
+/* One descriptor for as long as it is readable, another one each time that it becomes so. */
+START_TEST(pollers)
+{
+    const int level = 1, edge = 4;
+    int poller = fsif_poller_create();
+    int a = eventfd(0, EFD_NONBLOCK), b = eventfd(0, EFD_NONBLOCK);
+
+    ck_assert_int_ge(poller, 0);
+    ck_assert_int_eq(fsif_poller_add(poller, a, (uint32_t)level, 0), 0);
+    ck_assert_int_eq(fsif_poller_add(poller, b, (uint32_t)edge, 1), 0);
+    ck_assert_int_eq(fsif_poller_add(poller, b, 2, 0), -FSIF_EEXIST);
+    ck_assert_int_eq(fsif_poller_add(poller, -1, 2, 0), -FSIF_EBADF);
+    ck_assert_int_eq(fsif_poller_wait(poller, 0), 0);
+    ck_assert_int_eq(fsif_poller_wait(poller, 5), 0);
+
+    eventfd_write(a, 1);
+    eventfd_write(b, 1);
+    ck_assert_int_eq(fsif_wait_fd(poller, POLLIN, 0), POLLIN);
+    ck_assert_int_eq(fsif_poller_wait(poller, -1), level | edge);
+    ck_assert_int_eq(fsif_poller_wait(poller, -1), level);
+    eventfd_write(b, 1);
+    eventfd_write(b, 1);
+    ck_assert_int_eq(fsif_poller_wait(poller, 0), level | edge);
+    fsif_poller_remove(poller, a);
+    ck_assert_int_eq(fsif_poller_wait(poller, 0), 0);
+    ck_assert_int_eq(fsif_wait_fd(poller, POLLIN, 0), 0);
+    fsif_poller_remove(poller, a);
+    close(a);
+    close(b);
+    close(poller);
+    ck_assert_int_eq(fsif_poller_wait(poller, 0), -FSIF_EBADF);
+}
+END_TEST
+
+/* A signal ends the wait, and is no news. */
+START_TEST(poller_and_signals)
+{
+    const struct itimerval soon = {{0, 0}, {0, 5000}};
+    struct sigaction action = {.sa_handler = on_alarm};
+    int poller = fsif_poller_create();
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ck_assert_int_eq(fsif_poller_wait(poller, -1), 0);
+    close(poller);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("host_errno");
@@ -97,6 +146,8 @@ int main(void)
     tcase_add_test(t, some_by_hand);
     tcase_add_test(t, texts);
     tcase_add_test(t, waits_through_signals);
+    tcase_add_test(t, pollers);
+    tcase_add_test(t, poller_and_signals);
     suite_add_tcase(suite, t);
     return run_suite(suite);
 }

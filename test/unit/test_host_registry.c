@@ -79,7 +79,7 @@ START_TEST(transport_checks)
     ck_assert_int_eq(fsif_registry_add_transport(r, &t), -FSIF_EINVAL);
     error_has("too small");
     t = fsif_transport_loop;
-    t.flags = 1;
+    t.flags = FSIF_TRANSPORT_EDGES << 1;
     ck_assert_int_eq(fsif_registry_add_transport(r, &t), -FSIF_EINVAL);
     error_has("flags");
     t = fsif_transport_loop;

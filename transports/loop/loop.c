@@ -218,6 +218,7 @@ static int loop_peer_state(struct fsif_session *s)
 const struct fsif_transport fsif_transport_loop = {
     .size = sizeof(struct fsif_transport),
     .abi = FSIF_TRANSPORT_ABI,
+    .flags = FSIF_TRANSPORT_EDGES,
     .name = "loop",
     .session_import = loop_session_import,
     .session_next_offer = loop_next_offer,

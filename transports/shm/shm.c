@@ -4,6 +4,7 @@
 const struct fsif_transport fsif_transport_shm = {
     .size = sizeof(struct fsif_transport),
     .abi = FSIF_TRANSPORT_ABI,
+    .flags = FSIF_TRANSPORT_EDGES,
     .name = "shm",
     .listen = fsi_shm_listen,
     .listener_fd = fsi_shm_listener_fd,

@@ -35,6 +35,11 @@ extern "C" {
 
 #define FSIF_TRANSPORT_ABI 1u
 
+/* Flags of a transport. EDGES: each ring is a new edge of event_fd for a wait with EPOLLET, whether
+ * the one before was acknowledged or not, so whoever waits like that need not acknowledge at all,
+ * which saves a system call a ring. */
+#define FSIF_TRANSPORT_EDGES 1u
+
 /* Queues of a session at most. */
 #define FSIF_QUEUES_MAX 16u
 
@@ -106,7 +111,7 @@ enum fsif_peer_state {
 struct fsif_transport {
     size_t size;      /* sizeof(struct fsif_transport) of the build that made it */
     uint32_t abi;     /* FSIF_TRANSPORT_ABI */
-    uint32_t flags;   /* 0 */
+    uint32_t flags;   /* FSIF_TRANSPORT_* */
     const char *name; /* as in addresses: NAME:REST */
 
     /* --- listener part, backend's supervisor; NULL throughout if the transport has none --- */
@@ -188,8 +193,9 @@ struct fsif_transport {
     /* A descriptor, each queue's own, that polls readable when queue @queue's bell was rung;
      * -FSIF_EINVAL it has no bell; -FSIF_EOPNOTSUPP where the transport has no descriptors. */
     int (*event_fd)(struct fsif_session *s, uint32_t queue);
-    /* Take the bell back before looking at the ring; spurious calls are harmless. Each queue has
-     * its thread: calls for different queues may run at once. */
+    /* Take the bell back before looking at the ring; spurious calls are harmless. Not needed after
+     * a wait for edges, see FSIF_TRANSPORT_EDGES. Each queue has its thread: calls for different
+     * queues may run at once. */
     void (*acknowledge)(struct fsif_session *s, uint32_t queue);
     /* A descriptor that polls readable or hung up when the peer's state or keys changed. */
     int (*peer_fd)(struct fsif_session *s);

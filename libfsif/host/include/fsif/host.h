@@ -93,6 +93,41 @@ uint64_t fsif_now_ms(void);
  */
 int fsif_wait_fd(int fd, short events, int timeout_ms);
 
+/* Descriptors of a poller at most, and the bits that they can have: 1 << 0 .. 1 << 29. */
+#define FSIF_POLLER_FDS 8
+
+/**
+ * fsif_poller_create - make a set of descriptors that is waited for with one system call
+ *
+ * Return: a descriptor, O_CLOEXEC, the caller's to close, that polls readable itself while one of
+ *         the set has something to tell; a negative FSIF_E*
+ */
+int fsif_poller_create(void);
+
+/**
+ * fsif_poller_add - put @fd into the set
+ *
+ * @bit:  what fsif_poller_wait() tells of it
+ * @edge: 0: while it is readable or hung up; 1: once each time that it becomes so, also if it still
+ *        was
+ *
+ * Return: 0; -FSIF_EEXIST; -FSIF_EBADF; -FSIF_ENOMEM
+ */
+int fsif_poller_add(int poller, int fd, uint32_t bit, int edge);
+
+/** fsif_poller_remove - take @fd out of the set, before it is closed: another process, or another
+ * descriptor, may keep the file open and in the set. Nothing happens if it is not there. */
+void fsif_poller_remove(int poller, int fd);
+
+/**
+ * fsif_poller_wait - sleep until one of the set has something to tell
+ *
+ * @timeout_ms: 0 not at all, < 0 for ever
+ *
+ * Return: the bits of those that do; 0 at the time-out, and at a signal; a negative FSIF_E*
+ */
+int fsif_poller_wait(int poller, int timeout_ms);
+
 /* --- a unix socket's place in the file system --------------------------------------------- */
 
 struct sockaddr_un;
