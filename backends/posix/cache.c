@@ -3,11 +3,13 @@
 /*
  * Directories that names were found in lately, kept open.
  *
- * Of an exclusive export, where nobody but this store moves them: a path of several components from
- * the root is cut before the last one; if the directory is here, the call costs as much as one on a
- * name of the root. Only paths that lead through no link are kept, so a path is its directory until
- * one of its directories is moved or removed. Whoever has done that, or has changed who may pass,
- * forgets them all, and counts `forgotten`, so that nobody keeps what was found before.
+ * Of an exclusive export, where nobody but its sessions moves them: a path of several components
+ * from the root is cut before the last one; if the directory is here, the call costs as much as one
+ * on a name of the root. Only paths that lead through no link are kept, so a path is its directory
+ * until one of its directories is moved or removed. Whoever has done that, or has changed who may
+ * pass, forgets them all, and counts `forgotten`, so that nobody keeps what was found before. Other
+ * sessions, which have stores of their own, see it in the count that all of the export share, which
+ * has grown before the change is answered; what overlaps with it may come before it.
  *
  * Of every other export anybody may move anything at any time, so a directory that is kept is used
  * only after a look whether its name still is that directory: one system call instead of the two
@@ -74,12 +76,40 @@ static struct posix_parent *room(struct posix_cache *c)
     return best;
 }
 
-static struct posix_parent *get(struct posix_cache *c, const char *path, size_t len,
+/* With the lock held. */
+static void drop_all(struct posix_cache *c)
+{
+    c->forgotten++;
+    for (uint32_t i = 0; i < POSIX_PARENTS; i++) {
+        struct posix_parent *e = &c->parent[i];
+        e->dead = e->used;
+        if (e->used && e->users == 0)
+            end(e);
+    }
+}
+
+/* What others who serve the export have moved since. With the lock held. */
+static void keep_up(struct fsif_store *st)
+{
+    struct posix_cache *c = &st->cache;
+    uint32_t moves;
+
+    if (!st->exclusive || st->moves == NULL)
+        return;
+    moves = st->moves(st->moves_arg, 0);
+    if (moves != c->moves)
+        drop_all(c);
+    c->moves = moves;
+}
+
+static struct posix_parent *get(struct fsif_store *st, const char *path, size_t len,
                                 uint32_t *forgotten)
 {
+    struct posix_cache *c = &st->cache;
     struct posix_parent *e;
 
     pthread_mutex_lock(&c->lock);
+    keep_up(st);
     e = find(c, path, len);
     if (e != NULL) {
         e->users++;
@@ -91,12 +121,14 @@ static struct posix_parent *get(struct posix_cache *c, const char *path, size_t 
 }
 
 /* Keep @fd, unless what it was found by may have changed since. @now: what it is, for is_there() */
-static struct posix_parent *keep(struct posix_cache *c, const char *path, size_t len, int fd,
+static struct posix_parent *keep(struct fsif_store *st, const char *path, size_t len, int fd,
                                  const struct stat *now, uint32_t forgotten)
 {
+    struct posix_cache *c = &st->cache;
     struct posix_parent *e = NULL;
 
     pthread_mutex_lock(&c->lock);
+    keep_up(st);
     if (c->forgotten == forgotten && find(c, path, len) == NULL)
         e = room(c);
     if (e != NULL) {
@@ -122,7 +154,7 @@ static struct posix_parent *open_kept(struct fsif_store *st, const char *name, s
 
     if (fd < 0)
         return NULL;
-    e = fstat(fd, &now) == 0 ? keep(&st->cache, name, len, fd, &now, forgotten) : NULL;
+    e = fstat(fd, &now) == 0 ? keep(st, name, len, fd, &now, forgotten) : NULL;
     if (e == NULL)
         close(fd);
     return e;
@@ -143,7 +175,7 @@ void fsi_posix_shorten(struct fsif_store *st, const char **path, struct posix_fr
         return;
     memcpy(parent, *path, len - 1);
     parent[len - 1] = '\0';
-    from->held = get(&st->cache, parent, len - 1, &forgotten);
+    from->held = get(st, parent, len - 1, &forgotten);
     if (from->held == NULL)
         from->held = open_kept(st, parent, len - 1, forgotten);
     if (from->held == NULL)
@@ -193,7 +225,7 @@ struct posix_parent *fsi_posix_hold(struct fsif_store *st, const char *path, siz
     len = keepable(st, path, len);
     if (len == 0)
         return NULL;
-    e = get(&st->cache, path, len, &forgotten);
+    e = get(st, path, len, &forgotten);
     if (e != NULL && is_there(st, e))
         return e;
     if (e != NULL)
@@ -210,7 +242,7 @@ struct posix_parent *fsi_posix_hold_unseen(struct fsif_store *st, const char *pa
     uint32_t forgotten;
 
     len = keepable(st, path, len);
-    return len == 0 ? NULL : get(&st->cache, path, len, &forgotten);
+    return len == 0 ? NULL : get(st, path, len, &forgotten);
 }
 
 /* A directory was moved or removed, or who may pass it has changed. */
@@ -218,15 +250,11 @@ void fsi_posix_forget(struct fsif_store *st)
 {
     struct posix_cache *c = &st->cache;
 
+    if (st->moves != NULL)
+        st->moves(st->moves_arg, 1);
     if (!st->exclusive)
         return;
     pthread_mutex_lock(&c->lock);
-    c->forgotten++;
-    for (uint32_t i = 0; i < POSIX_PARENTS; i++) {
-        struct posix_parent *e = &c->parent[i];
-        e->dead = e->used;
-        if (e->used && e->users == 0)
-            end(e);
-    }
+    drop_all(c);
     pthread_mutex_unlock(&c->lock);
 }

@@ -90,6 +90,7 @@ struct posix_cache {
     pthread_mutex_t lock;
     uint32_t clock;
     uint32_t forgotten;
+    uint32_t moves; /* that were counted when all that is kept was forgotten last */
     struct posix_parent parent[POSIX_PARENTS];
 };
 
@@ -139,6 +140,8 @@ struct fsif_store {
     struct posix_watches watches;
     struct posix_cache cache;
     int (*copy)(void *dst, const void *src, size_t len); /* NULL: no file is mapped */
+    uint32_t (*moves)(void *arg, uint32_t add);          /* of all who serve the export, or NULL */
+    void *moves_arg;
     struct posix_maps maps;
 };
 

@@ -52,9 +52,9 @@ static void forget_moved(struct fsif_store *st, const struct posix_place *target
 {
     struct stat now;
 
-    if (st->exclusive && (how == RENAME_EXCHANGE ||
-                          fstatat(target->dir, target->last, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-                          S_ISDIR(now.st_mode)))
+    /* Where nothing is kept here that costs less than to find out. */
+    if (!st->exclusive || how == RENAME_EXCHANGE ||
+        fstatat(target->dir, target->last, &now, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(now.st_mode))
         fsi_posix_forget(st);
 }
 

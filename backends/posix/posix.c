@@ -100,6 +100,8 @@ static int create(const struct fsif_store_config *config, struct fsif_store **ou
     st->special = config->special;
     st->exclusive = config->exclusive;
     st->copy = config->nolease ? NULL : config->copy;
+    st->moves = config->moves;
+    st->moves_arg = config->moves_arg;
     st->map = config->map;
     st->uid = config->uid;
     st->gid = config->gid;

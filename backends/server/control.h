@@ -33,7 +33,7 @@
 /* A worker's descriptors */
 #define FSI_WORKER_LOG 2
 #define FSI_WORKER_CONTROL 3
-#define FSI_WORKER_SPINNERS 4  /* the page of spinners.h */
+#define FSI_WORKER_COMMON 4    /* the memory of common.h */
 #define FSI_WORKER_TRANSPORT 5 /* and those after it */
 
 /* Why a worker ended: its exit code. Sanitizers have taken 1 and 23. */
@@ -114,7 +114,7 @@ struct fsi_hello {
     uint32_t max_locks;
     uint32_t max_watches;
     uint32_t spin;              /* microseconds */
-    uint32_t spinners;          /* places in the page of spinners.h */
+    uint32_t spinners;          /* places in the memory of common.h */
     uint32_t handshake_timeout; /* seconds */
     uint32_t refuse;            /* a FSIF_E* to answer any offer with, or 0 */
     size_t blob_len;

@@ -4,7 +4,7 @@
 #include <fsif/error.h>
 #include <stdio.h>
 #include <string.h>
-#include "spinners.h"
+#include "common.h"
 #include "text.h"
 
 /* Bytes in one value, as hexadecimal digits */

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <fsif/negotiate.h>
 #include "exports.h"
-#include "spinners.h"
+#include "common.h"
 #include "text.h"
 
 /* Exit codes of the daemon */

@@ -28,7 +28,7 @@
  * does so at once: a slow request holds back no earlier answer for longer than a threshold.
  *
  * Looking out: the owner polls for a while before it sleeps (fsif/spin.h), if it gets one of the
- * places that all sessions share (spinners.h). No bell is asked for meanwhile.
+ * places that all sessions share (common.h). No bell is asked for meanwhile.
  *
  * A request costs the owner one plain store and one compare-and-swap here; all else is done when it
  * goes to sleep or wakes up.
@@ -178,10 +178,10 @@ static void wait_for_request(struct fsi_queue *q)
     if (is_request_there(q))
         return;
     if (q->config.spin)
-        place = fsi_spinners_take(q->config.spinners, q->config.session_number);
+        place = fsi_spinners_take(q->config.common, q->config.session_number);
     if (place >= 0) {
         found = fsif_spin_wait(&q->spin, is_request_there, q);
-        fsi_spinners_leave(q->config.spinners, place);
+        fsi_spinners_leave(q->config.common, place);
     }
     if (found || fsif_backend_arm(q->config.backend))
         return;

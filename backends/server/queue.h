@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 #include <fsif/backend.h>
-#include "spinners.h"
+#include "common.h"
 
 struct fsi_queue;
 
@@ -26,8 +26,8 @@ struct fsi_queue_config {
     uint32_t threads;        /* at most; 1 .. 256 */
     uint32_t slow_threshold; /* milliseconds until a spare thread takes the ring over */
     uint32_t spin; /* microseconds to look out for a request before sleeping, at most; 0: none */
-    const struct fsi_spinners *spinners; /* places for that; outlives the queue */
-    uint32_t session_number;             /* for them */
+    const struct fsi_common *common; /* places for that; outlives the queue */
+    uint32_t session_number;         /* for them */
     /* Called once, on one of the threads, when no request is under way and none will be: after
      * fsi_queue_close(), or because the peer broke the protocol (@status -FSIF_EPROTO). */
     void (*closed)(void *arg, int status);

@@ -339,7 +339,7 @@ static int start_queues(struct serving *w)
         .threads = s->hello.threads,
         .slow_threshold = s->hello.slow_threshold,
         .spin = s->hello.spin,
-        .spinners = &s->spinners,
+        .common = &s->common,
         .session_number = s->hello.session,
         .closed = on_queue_closed,
         .watched = on_watched,
@@ -374,15 +374,10 @@ static void tell_serving(const struct fsi_session *s)
 
 static int begin(struct serving *w)
 {
-    struct fsi_session *s = w->session;
-    int rc;
-
     if (init_loop(w))
         return -FSIF_ENOMEM;
-    rc = fsi_spinners_map(FSI_WORKER_SPINNERS, s->hello.spinners, &s->spinners);
-    close(FSI_WORKER_SPINNERS);
     set_hooks(w);
-    return rc ? rc : start_queues(w);
+    return start_queues(w);
 }
 
 enum fsi_end fsi_serve(struct fsi_session *s)

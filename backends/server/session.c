@@ -75,7 +75,10 @@ enum fsi_end fsi_session_import(struct fsi_session *s, const char *plugin_dir)
     s->log.level = (int)s->hello.log_level;
     for (uint32_t i = 0; i < s->hello.nfds; i++)
         fds[i] = FSI_WORKER_TRANSPORT + (int)i;
-    rc = fsi_builtin_registry(plugin_dir, &s->registry);
+    rc = fsi_common_map(FSI_WORKER_COMMON, s->hello.spinners, &s->common);
+    close(FSI_WORKER_COMMON);
+    if (!rc)
+        rc = fsi_builtin_registry(plugin_dir, &s->registry);
     if (!rc)
         rc = fsif_registry_transport(s->registry, s->hello.transport, &s->transport);
     if (!rc)
@@ -163,6 +166,8 @@ int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *open
     /* The peer's worker does not learn where on the host its export lies. */
     config.source = root_fd >= 0 ? opening->name : opening->source;
     config.copy = fsi_guarded_copy;
+    config.moves = fsi_moves_add;
+    config.moves_arg = fsi_moves_of(&s->common, opening->name);
     if (!rc)
         rc = (*ops)->create(&config, store);
     if (rc && root_fd >= 0)
@@ -407,7 +412,7 @@ void fsi_session_fini(struct fsi_session *s)
         fsi_area_unmap(s->transport, s->peer, &s->area);
         s->transport->close(s->peer);
     }
-    fsi_spinners_unmap(&s->spinners);
+    fsi_common_unmap(&s->common);
     if (s->registry)
         fsif_registry_destroy(s->registry);
 }

@@ -10,7 +10,7 @@
 #include "area.h"
 #include "attach.h"
 #include "control.h"
-#include "spinners.h"
+#include "common.h"
 
 struct fsi_session {
     struct fsif_log log;
@@ -24,8 +24,8 @@ struct fsi_session {
     struct fsi_attachments attachments; /* that one, open, and others */
     struct fsi_area area;
     uint32_t dialect;
-    uint32_t quirks;              /* of the peer, as the transport found */
-    struct fsi_spinners spinners; /* none until the session is served */
+    uint32_t quirks; /* of the peer, as the transport found */
+    struct fsi_common common;
     struct fsif_hooks hooks;
     void (*waiting)(void *arg); /* a lock does; set by who serves */
     void *waiting_arg;

@@ -305,7 +305,7 @@ static int prepare(struct fsi_supervisor *sv, struct fsi_error *err)
         return fsi_fail(err, -FSIF_ENOMEM, "out of memory");
     raise_nofile(sv);
     sv->reserve_fd = open_reserve();
-    rc = fsi_spinners_create(fsi_spinners_cores(), &sv->spinners, &sv->spinners_fd);
+    rc = fsi_common_create(fsi_spinners_cores(), &sv->common, &sv->common_fd);
     if (rc)
         return fsi_fail(err, rc, "cannot make memory for workers: %s", fsif_strerror(rc));
     if (open_program(sv))
@@ -396,9 +396,9 @@ static void clean_up(struct fsi_supervisor *sv)
         close(sv->program_fd);
     if (sv->reserve_fd >= 0)
         close(sv->reserve_fd);
-    if (sv->spinners_fd >= 0)
-        close(sv->spinners_fd);
-    fsi_spinners_unmap(&sv->spinners);
+    if (sv->common_fd >= 0)
+        close(sv->common_fd);
+    fsi_common_unmap(&sv->common);
     free(sv->listeners);
     free(sv->environment);
 }
@@ -427,7 +427,7 @@ int fsi_supervisor_run(struct fsi_options *options, struct fsi_error *err)
 
     memset(&sv, 0, sizeof(sv));
     sv.options = options;
-    sv.program_fd = sv.reserve_fd = sv.spinners_fd = -1;
+    sv.program_fd = sv.reserve_fd = sv.common_fd = -1;
     fsif_log_init(&sv.log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     fsif_log_init(&sv.fault_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     fsif_log_init(&sv.peer_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");

@@ -11,7 +11,7 @@
 #include <uv.h>
 #include "control.h"
 #include "options.h"
-#include "spinners.h"
+#include "common.h"
 
 struct fsi_worker;
 struct fsi_admin;
@@ -46,8 +46,8 @@ struct fsi_supervisor {
     uint32_t nasked;     /* for their figures, without an answer yet */
     uint32_t last_session;
     struct fsi_admin *admin; /* the control socket; NULL: none */
-    struct fsi_spinners spinners;
-    int spinners_fd;    /* for workers */
+    struct fsi_common common;
+    int common_fd;      /* for workers */
     int program_fd;     /* this program, to be started again as a worker */
     int reserve_fd;     /* closed to get out of a shortage of descriptors */
     char **environment; /* of workers */

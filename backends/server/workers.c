@@ -234,7 +234,9 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal_number)
         while (read_control(w))
             ;
     log_exit(w, status, signal_number);
-    fsi_spinners_forget(&w->supervisor->spinners, w->session);
+    fsi_spinners_forget(&w->supervisor->common, w->session);
+    if (signal_number)
+        fsi_moves_unknown(&w->supervisor->common);
     forget(w);
 }
 
@@ -252,10 +254,10 @@ static int spawn(struct fsi_worker *w, int control, const int *fds, size_t nfds)
     memset(stdio, 0, sizeof(stdio));
     stdio[0].flags = stdio[1].flags = UV_IGNORE;
     stdio[FSI_WORKER_LOG].flags = stdio[FSI_WORKER_CONTROL].flags = UV_INHERIT_FD;
-    stdio[FSI_WORKER_SPINNERS].flags = UV_INHERIT_FD;
+    stdio[FSI_WORKER_COMMON].flags = UV_INHERIT_FD;
     stdio[FSI_WORKER_LOG].data.fd = STDERR_FILENO;
     stdio[FSI_WORKER_CONTROL].data.fd = control;
-    stdio[FSI_WORKER_SPINNERS].data.fd = sv->spinners_fd;
+    stdio[FSI_WORKER_COMMON].data.fd = sv->common_fd;
     for (size_t i = 0; i < nfds; i++) {
         stdio[FSI_WORKER_TRANSPORT + i].flags = UV_INHERIT_FD;
         stdio[FSI_WORKER_TRANSPORT + i].data.fd = fds[i];
@@ -343,7 +345,7 @@ static void fill_hello(const struct fsi_worker *w, struct fsi_hello *hello)
     hello->max_locks = o->max_locks;
     hello->max_watches = o->max_watches;
     hello->spin = o->spin;
-    hello->spinners = w->supervisor->spinners.count;
+    hello->spinners = w->supervisor->common.count;
     hello->handshake_timeout = o->handshake_timeout;
     hello->refuse = w->refusing ? FSIF_EAGAIN : 0;
 }

@@ -309,5 +309,36 @@ def watches(folder):
                 os.remove(path)
 
 
+def exclusive(folder):
+    """Sessions of an exclusive export: what one moves, or dies moving, no other one looks for."""
+    for path in "d/a/b", "d/a/c":
+        os.makedirs(folder + "/" + path)
+    with Daemon(folder, "-e", "x=%s/d,exclusive" % folder) as daemon:
+        with start(daemon) as one, start(daemon) as two:
+            one.writefile("a/b/f", b"first")
+            two.rename("a/b", "moved")
+            two.mkdir("a/b")
+            refused(errno.ENOENT, one.readfile, "a/b/f")
+            one.writefile("a/b/new", b"new")
+            assert os.listdir(folder + "/d/a/b") == ["new"]
+            assert os.listdir(folder + "/d/moved") == ["f"]
+            # A worker that is killed may have moved what it did not count.
+            worker = daemon.workers()[-1]
+            os.rename(folder + "/d/a/b", folder + "/d/gone")
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: len(daemon.workers()) == 1, "the worker is reaped")
+            left = next(s for s in (one, two) if answers(s))
+            refused(errno.ENOENT, left.readfile, "a/b/new")
+
+
+def answers(session):
+    try:
+        session.nop()
+        return True
+    except PeerGone:
+        return False
+
+
 main([negotiated, bad_directories, one_queue_hangs, mixed, drained, poisoned, figures, other_exports,
-      no_answer, many_exports, special, locks, lock_of_the_host, watches])
+      no_answer, many_exports, special, locks, lock_of_the_host, watches,
+      exclusive])

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "store_posix_fixture.h"
 
@@ -218,4 +220,63 @@ const char *text_at(uint64_t from, const char *path)
 const char *text_of(const char *path)
 {
     return text_at(ROOT, path);
+}
+
+/* a/b/c in the export, and a directory of the same shape outside. */
+void make_tree(void)
+{
+    static const char *const dirs[] = {"a", "a/b", "a/b/c"};
+
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(mkdirat(export_fd, dirs[i], 0755), 0);
+        ck_assert_int_eq(mkdirat(outside_fd, dirs[i], 0755), 0);
+    }
+    put(export_fd, "secret", "inside");
+    put(export_fd, "a/b/f", "file");
+    put(outside_fd, "secret", "outside");
+    put(outside_fd, "a/secret", "outside");
+}
+
+ino_t inode_of(int dir, const char *name)
+{
+    struct stat now;
+
+    ck_assert_int_eq(fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW), 0);
+    return now.st_ino;
+}
+/* On behalf of somebody else on the host */
+void elsewhere_rename(int from_dir, const char *from, int to_dir, const char *to)
+{
+    int status = 1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(renameat(from_dir, from, to_dir, to) != 0);
+    ck_assert_int_gt(pid, 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+
+/* Another process that renames there and back until it is killed. */
+pid_t keep_moving(const struct moving *m)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    for (;;) {
+        if (renameat2(m->dirs[0], m->names[0], m->dirs[1], m->names[1], m->flags) != 0)
+            _exit(1);
+        if (m->flags == 0 && renameat2(m->dirs[1], m->names[1], m->dirs[0], m->names[0], 0) != 0)
+            _exit(1);
+    }
+}
+
+void stop_moving(pid_t pid)
+{
+    int status;
+
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status)); /* it went on to the end */
 }

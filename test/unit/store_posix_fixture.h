@@ -31,6 +31,24 @@ void put(int dir, const char *name, const char *text);
 mode_t mode_of(int dir, const char *name);
 int exists(int dir, const char *name);
 
+/** make_tree - a/b/c in the export, and a directory of the same shape outside */
+void make_tree(void);
+
+ino_t inode_of(int dir, const char *name);
+
+/** elsewhere_rename - on behalf of somebody else on the host */
+void elsewhere_rename(int from_dir, const char *from, int to_dir, const char *to);
+
+struct moving {
+    int dirs[2];
+    const char *names[2];
+    unsigned int flags;
+};
+
+/** keep_moving - another process that renames there and back until it is killed */
+pid_t keep_moving(const struct moving *m);
+void stop_moving(pid_t pid);
+
 /* One member with the most usual arguments each */
 int set_size(struct fsif_store *st, uint64_t file, uint64_t size);
 int set_mode(struct fsif_store *st, uint64_t file, uint32_t mode);
@@ -67,6 +85,7 @@ const char *text_of(const char *path);
 /* The cases of test_store_posix_*.c */
 void add_listing(TCase *c);
 void add_bases(TCase *c);
+void add_kept(TCase *c);
 void add_opening(TCase *c);
 void add_attributes(TCase *c);
 void add_links(TCase *c);

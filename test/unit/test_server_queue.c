@@ -89,7 +89,7 @@ static int closed_status; /* lock */
 static uint32_t handle;
 static uint32_t spin; /* microseconds */
 static struct fsif_shared_u32 places[1];
-static const struct fsi_spinners spinners = {places, 1};
+static const struct fsi_common common = {.places = places, .count = 1};
 
 static void on_closed(void *arg, int status)
 {
@@ -252,7 +252,7 @@ static void begin(uint32_t threads)
                                   .threads = threads,
                                   .slow_threshold = 2,
                                   .spin = spin,
-                                  .spinners = &spinners,
+                                  .common = &common,
                                   .session_number = 1,
                                   .closed = on_closed};
 

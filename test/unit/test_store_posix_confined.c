@@ -349,6 +349,7 @@ int main(void)
     tcase_add_test(c, b19_mounts);
     tcase_add_test(c, b24_disk_full);
     add_bases(c);
+    add_kept(c);
     suite_add_tcase(s, c);
     return run_suite(s);
 }

@@ -81,7 +81,7 @@ struct fsif_store_config {
     uint32_t setid;     /* keep set-id bits */
     uint32_t xdev;      /* cross mount points */
     uint32_t special;   /* let devices, FIFOs and sockets be made (never opened) */
-    uint32_t exclusive; /* nobody else changes the export while it is served: the store may cache */
+    uint32_t exclusive; /* nobody but stores that share @moves changes the export: they may cache */
     uint32_t map;       /* enum fsif_map_kind */
     uint32_t uid;
     uint32_t gid;
@@ -92,6 +92,13 @@ struct fsif_store_config {
      * handles SIGBUS, which is the process's to do. Any threads at once. Return: 0; -FSIF_EIO.
      * NULL: there is none, and the store maps nothing. */
     int (*copy)(void *dst, const void *src, size_t len);
+    /* Counts what may have made a path lead elsewhere: a directory moved or removed, or who may
+     * pass it changed. @add 1: this store did so, and says it before it answers; 0: only asks. An
+     * exclusive store keeps nothing of paths that it learned at another count. Any threads at once.
+     * Return: the count of all stores of the export, of every process. NULL: this is the only one.
+     */
+    uint32_t (*moves)(void *arg, uint32_t add);
+    void *moves_arg;
 };
 
 struct fsif_store_ops {

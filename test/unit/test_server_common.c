@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Places for threads that look out for requests instead of sleeping. */
+/* What all sessions share: places for threads that look out for requests, and counts of moves. */
 #include <check.h>
 #include <fcntl.h>
 #include <fsif/error.h>
@@ -7,23 +7,23 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "spinners.h"
+#include "common.h"
 #include "suite.h"
 
-static struct fsi_spinners ours;
-static struct fsi_spinners theirs; /* as another process maps them */
+static struct fsi_common ours;
+static struct fsi_common theirs; /* as another process maps them */
 static int fd;
 
 static void begin(uint32_t count)
 {
-    ck_assert_int_eq(fsi_spinners_create(count, &ours, &fd), 0);
-    ck_assert_int_eq(fsi_spinners_map(fd, count, &theirs), 0);
+    ck_assert_int_eq(fsi_common_create(count, &ours, &fd), 0);
+    ck_assert_int_eq(fsi_common_map(fd, count, &theirs), 0);
 }
 
 static void end(void)
 {
-    fsi_spinners_unmap(&ours);
-    fsi_spinners_unmap(&theirs);
+    fsi_common_unmap(&ours);
+    fsi_common_unmap(&theirs);
     close(fd);
 }
 
@@ -67,13 +67,13 @@ END_TEST
 
 START_TEST(test_none)
 {
-    struct fsi_spinners zero = {NULL, 0};
+    struct fsi_common zero = {NULL, 0, NULL};
 
     begin(0);
     ck_assert_int_eq(fsi_spinners_take(&ours, 1), -1);
     ck_assert_int_eq(fsi_spinners_take(&zero, 1), -1);
     fsi_spinners_forget(&zero, 1);
-    ck_assert_int_eq(fsi_spinners_map(fd, FSI_SPINNERS_MAX + 1, &zero), -FSIF_EINVAL);
+    ck_assert_int_eq(fsi_common_map(fd, FSI_SPINNERS_MAX + 1, &zero), -FSIF_EINVAL);
     end();
 }
 END_TEST
@@ -85,6 +85,27 @@ START_TEST(test_sealed)
     ck_assert_int_lt(ftruncate(fd, 0), 0);
     ck_assert_int_lt(ftruncate(fd, 1 << 20), 0);
     ck_assert_int_lt(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+    end();
+}
+END_TEST
+
+/* Each process counts for all, and exports of other names mostly do not meet. */
+START_TEST(test_moves)
+{
+    struct fsi_common zero = {NULL, 0, NULL};
+    uint32_t before;
+
+    begin(1);
+    before = fsi_moves_add(fsi_moves_of(&ours, "data"), 0);
+    ck_assert_uint_eq(fsi_moves_add(fsi_moves_of(&theirs, "data"), 1), before + 1);
+    ck_assert_uint_eq(fsi_moves_add(fsi_moves_of(&ours, "data"), 0), before + 1);
+    ck_assert_uint_eq(fsi_moves_add(fsi_moves_of(&ours, "docs"), 0), before);
+    fsi_moves_unknown(&theirs);
+    ck_assert_uint_eq(fsi_moves_add(fsi_moves_of(&ours, "data"), 0), before + 2);
+    ck_assert_uint_eq(fsi_moves_add(fsi_moves_of(&ours, "docs"), 0), before + 1);
+    ck_assert_int_eq(fsi_spinners_take(&ours, 7), 0);
+    ck_assert_int_eq(fsi_spinners_take(&ours, 8), -1);
+    ck_assert_ptr_null(fsi_moves_of(&zero, "data"));
     end();
 }
 END_TEST
@@ -139,7 +160,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("server_spinners");
+    Suite *s = suite_create("server_common");
     TCase *t = tcase_create("all");
 
     tcase_set_timeout(t, 60);
@@ -148,6 +169,7 @@ int main(void)
     tcase_add_test(t, test_none);
     tcase_add_test(t, test_sealed);
     tcase_add_test(t, test_cores);
+    tcase_add_test(t, test_moves);
     tcase_add_test(t, test_one_each);
     suite_add_tcase(s, t);
     return run_suite(s);
