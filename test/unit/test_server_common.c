@@ -58,8 +58,11 @@ START_TEST(test_dead_session)
     ck_assert_int_ge(fsi_spinners_take(&theirs, 5), 0);
     ck_assert_int_eq(fsi_spinners_take(&theirs, 5), -1);
     fsi_spinners_forget(&ours, 5);
-    for (int i = 0; i < 3; i++)
-        ck_assert_int_ne(fsi_spinners_take(&ours, 9), kept);
+    for (int i = 0; i < 3; i++) {
+        int place = fsi_spinners_take(&ours, 9);
+
+        ck_assert(place >= 0 && place != kept);
+    }
     ck_assert_int_eq(fsi_spinners_take(&ours, 9), -1);
     end();
 }
