@@ -77,19 +77,21 @@ static void await_pages(struct scan *s)
 /* Return: 0; what the caller's function says; negative */
 static int show_page(struct scan *s, const struct page *p)
 {
+    struct fsif_dirent entry = {.name = NULL};
     struct fsif_entry e;
     uint32_t at = 0;
     int value = 0;
 
     while (value == 0 && fsif_entry_next(p->bytes, p->call.result.used, s->flags, &at, &e)) {
-        struct fsif_dirent entry = {.name = e.name, .type = e.type, .ino = e.ino};
-
         if (fsi_is_dots(e.name)) {
             if (++s->dots > MAX_DOTS)
                 return -FSIF_EIO;
             continue;
         }
         s->dots = 0;
+        entry.name = e.name;
+        entry.type = e.type;
+        entry.ino = e.ino;
         if (s->flags & FSIF_READDIR_ATTR) {
             entry.status = e.status;
             entry.attr = e.attr;
