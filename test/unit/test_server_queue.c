@@ -91,6 +91,16 @@ static uint32_t spin; /* microseconds */
 static struct fsif_shared_u32 places[1];
 static const struct fsi_common common = {.places = places, .count = 1};
 
+/* The loop transport as the queue sees it */
+static struct fsif_transport seen;
+static struct fsif_shared_u32 acknowledged;
+
+static void count_acknowledge(struct fsif_session *s, uint32_t queue_number)
+{
+    __atomic_fetch_add(&acknowledged.v_, 1, __ATOMIC_SEQ_CST);
+    loop->acknowledge(s, queue_number);
+}
+
 static void on_closed(void *arg, int status)
 {
     (void)arg;
@@ -247,7 +257,7 @@ static void wait_answered(uint32_t n)
 static void begin(uint32_t threads)
 {
     struct fsi_queue_config qc = {.backend = &backend,
-                                  .transport = loop,
+                                  .transport = seen.name ? &seen : loop,
                                   .ring_pages = 1,
                                   .threads = threads,
                                   .slow_threshold = 2,
@@ -317,6 +327,32 @@ START_TEST(test_overtakes)
     pass(UINT32_MAX);
     wait_answered(51);
     ck_assert_uint_eq(errors, 0);
+    fsi_queue_close(queue, FSI_CLOSE_DRAIN);
+    wait_closed(0);
+    end();
+}
+END_TEST
+
+/* A bell is taken back once for each time that it woke the queue, or never where rings are edges,
+ * which goes on waking it. */
+START_TEST(test_bells_taken_back)
+{
+    const uint32_t rings = 50;
+
+    seen = *loop;
+    seen.acknowledge = count_acknowledge;
+    seen.flags = _i ? FSIF_TRANSPORT_EDGES : 0;
+    begin(1);
+    for (uint32_t i = 1; i <= rings; i++) {
+        ck_assert_int_eq(submit(1, FSIF_OP_STAT), 0);
+        wait_answered(i);
+        /* Until it sleeps. */
+        usleep(2000);
+    }
+    if (_i)
+        ck_assert_uint_eq(acknowledged.v_, 0);
+    else
+        ck_assert(acknowledged.v_ >= rings / 2 && acknowledged.v_ <= 2 * rings);
     fsi_queue_close(queue, FSI_CLOSE_DRAIN);
     wait_closed(0);
     end();
@@ -527,6 +563,7 @@ static TCase *all_tests(const char *name)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_all_at_once);
     tcase_add_test(t, test_overtakes);
+    tcase_add_loop_test(t, test_bells_taken_back, 0, 2);
     tcase_add_loop_test(t, test_bell_before_a_slow_one, 1, 5);
     tcase_add_test(t, test_bell_by_a_spare);
     tcase_add_test(t, test_one_thread);
