@@ -217,7 +217,10 @@ def wrong_memory(test, d):
         with Front(d.path) as f:
             f.share(65)
             check(int(f.session("x", ring_ref=65)["status"]) > 0, "a ring outside is refused")
-            answer = f.session("x") if f.alive() else None  # the backend may have hung up
+            try:
+                answer = f.session("x")
+            except (BrokenPipeError, ConnectionResetError):
+                answer = None  # the backend may hang up at any moment
             check(answer is None or answer["status"] == "0", "a right offer after it: %r" % answer)
 
 
