@@ -316,24 +316,46 @@ static int answer_pages(const struct fsif_backend *be, const struct fsi_backend_
     return data_to(be, rq, len);
 }
 
-/* An opened file gets its handle, or is closed again. */
-static int64_t give_handle(const struct fsif_backend *be, const struct fsi_backend_view *v,
-                           uint64_t file, uint32_t export)
-{
-    const struct fsif_backend_export *x = fsi_backend_export(be, export);
-    int handle = fsi_handles_open(&v->handles, file, export);
-
-    if (handle < 0)
-        (void)x->ops->close(x->store, file);
-    else
-        fsi_fetch_add(&v->home->open, 1);
-    return handle;
-}
-
 static int gives_handle(const struct fsif_op *op)
 {
     return op->type == FSIF_OP_OPEN || op->type == FSIF_OP_EXPORT ||
            (op->type == FSIF_OP_CREATE && !(op->flags & FSIF_CREATE_DIRECTORY));
+}
+
+/* The handle of the file that is to be opened: it is there before the store is asked, because a
+ * request that fails has done nothing. */
+static int reserve_handle(const struct fsi_backend_view *v, const struct fsif_fetched *rq)
+{
+    struct fsi_backend_id *e = &v->ids[rq->id];
+    int handle;
+
+    if (!gives_handle(&rq->op))
+        return 0;
+    handle = fsi_handles_reserve(&v->handles);
+    if (handle < 0)
+        return handle;
+    e->handle[1] = (uint32_t)handle;
+    fsi_store_relaxed(&e->holds, fsi_load_relaxed(&e->holds) | FSI_HOLDS_NEW);
+    return 0;
+}
+
+/* An opened file gets its handle; a request that failed gives it back. */
+static void use_handle(const struct fsi_backend_view *v, const struct fsif_fetched *rq,
+                       uint64_t file, struct fsif_result *result)
+{
+    struct fsi_backend_id *e = &v->ids[rq->id];
+    uint32_t holds = fsi_load_relaxed(&e->holds);
+
+    if (!(holds & FSI_HOLDS_NEW))
+        return;
+    fsi_store_relaxed(&e->holds, holds & ~FSI_HOLDS_NEW);
+    if (result->value < 0) {
+        fsi_handles_free(&v->handles, e->handle[1]);
+        return;
+    }
+    result->value = e->handle[1];
+    fsi_handles_open(&v->handles, e->handle[1], file, rq->export_[0]);
+    fsi_fetch_add(&v->home->open, 1);
 }
 
 /* A store that answers what it may not: never a reason to copy more to the peer, or to name it a
@@ -389,8 +411,7 @@ void fsif_backend_complete(struct fsif_backend *be, struct fsif_fetched *rq,
     e = &v.ids[rq->id];
     if (is_unsound(&rq->op, &r))
         r.value = -FSIF_EIO;
-    if (r.value >= 0 && gives_handle(&rq->op))
-        r.value = give_handle(be, &v, file, rq->export_[0]);
+    use_handle(&v, rq, file, &r);
     err = answer_pages(be, &v, rq, &r);
     if (err)
         r.value = err;
@@ -507,6 +528,8 @@ static int accept(struct fsif_backend *be, const struct fsi_backend_view *v,
         err = fsi_backend_gather3(be, v, rq, slot);
     else if (!err)
         err = gather(be, v, rq, row, slot);
+    if (!err)
+        err = reserve_handle(v, rq);
     if (!err)
         return 1;
     answer_error(be, rq, err);

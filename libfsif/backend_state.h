@@ -30,12 +30,15 @@ enum fsi_backend_stage {
     FSI_ID_PLACED,
 };
 
+/* handle[1] is reserved for the file that the request opens. */
+#define FSI_HOLDS_NEW 4u
+
 struct fsi_backend_id {
     struct fsif_shared_u32 stage;
     uint32_t index; /* of the request while FETCHED, of the response while PLACED */
     uint32_t type;  /* enum fsif_op_type */
     uint32_t handle[2];
-    struct fsif_shared_u32 holds;     /* bit i: the request holds handle[i] */
+    struct fsif_shared_u32 holds;     /* bit i: the request holds handle[i]; FSI_HOLDS_NEW */
     uint32_t serial;                  /* of the request, dialect 3 */
     uint8_t answer[FSI_RESPONSE_MAX]; /* the response */
 };

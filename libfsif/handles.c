@@ -23,16 +23,18 @@
 #define CLOSED 0x40000000u
 #define ENDING 0x20000000u
 
-int fsi_handles_open(const struct fsi_handles *h, uint64_t file, uint32_t export)
+int fsi_handles_reserve(const struct fsi_handles *h)
 {
     uint32_t number;
 
-    if (!fsi_freelist_get(h->free, h->words, &number))
-        return -FSIF_EMFILE;
-    h->table[number].file = file;
-    h->table[number].export = export;
-    fsi_store_seq(&h->table[number].word, OPEN);
-    return (int)number;
+    return fsi_freelist_get(h->free, h->words, &number) ? (int)number : -FSIF_EMFILE;
+}
+
+void fsi_handles_open(const struct fsi_handles *h, uint32_t handle, uint64_t file, uint32_t export)
+{
+    h->table[handle].file = file;
+    h->table[handle].export = export;
+    fsi_store_seq(&h->table[handle].word, OPEN);
 }
 
 int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file, uint32_t *export)

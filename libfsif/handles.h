@@ -23,8 +23,10 @@ struct fsi_handles {
     struct fsi_handle *table;
 };
 
-/** fsi_handles_open - Return: a handle >= 0, or -FSIF_EMFILE */
-int fsi_handles_open(const struct fsi_handles *h, uint64_t file, uint32_t export);
+/** fsi_handles_reserve - a number for fsi_handles_open(), or to be given back by
+ * fsi_handles_free(); it opens nothing yet. Return: a handle >= 0, or -FSIF_EMFILE */
+int fsi_handles_reserve(const struct fsi_handles *h);
+void fsi_handles_open(const struct fsi_handles *h, uint32_t handle, uint64_t file, uint32_t export);
 
 /** fsi_handles_get - hold the file of a handle. Return: 0; -FSIF_EBADF */
 int fsi_handles_get(const struct fsi_handles *h, uint32_t handle, uint64_t *file, uint32_t *export);

@@ -33,6 +33,7 @@ static int on_attach(void *arg, const char *name, const struct fsif_store_ops **
 {
     struct d3 *d = arg;
 
+    d->attached++;
     if (strcmp(name, "other") != 0)
         return -FSIF_ENOENT;
     *ops = &fsif_store_memory;
@@ -85,7 +86,7 @@ static void begin_queue(struct d3 *d, uint32_t q, uint32_t first_index)
                                             .ring = d->ring[q],
                                             .first_index = first_index,
                                             .slots = D3_SLOTS,
-                                            .max_handles = 64,
+                                            .max_handles = D3_HANDLES,
                                             .max_streams = 1,
                                             .transport = &transport,
                                             .queue = q,

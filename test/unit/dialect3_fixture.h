@@ -14,6 +14,7 @@
 #define D3_LOCKS 4u
 #define D3_WATCHES 4u
 #define D3_NOTICES 64u
+#define D3_HANDLES 64u
 
 struct d3 {
     uint8_t *ring[D3_QUEUES];
@@ -32,7 +33,8 @@ struct d3 {
     struct fsif_notice notices[D3_NOTICES];
     uint32_t nnotices;
     uint32_t bells;
-    uint32_t waiting; /* calls of the hook */
+    uint32_t waiting;  /* calls of the hook */
+    uint32_t attached; /* likewise */
     int ran;
 };
 

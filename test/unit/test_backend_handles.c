@@ -20,8 +20,8 @@ START_TEST(too_many_handles)
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EMFILE);
     r = raw_named(&f, FSIF_WIRE_CREATE, 1, "x");
     ck_assert_int_eq(raw_call(&f, &r), -FSIF_EMFILE);
-    ck_assert_uint_eq(f.store.opens, 4);
-    ck_assert_uint_eq(f.store.closes, 2); /* nobody could use them */
+    ck_assert_uint_eq(f.store.opens, 2); /* a failed request has done nothing */
+    ck_assert_uint_eq(f.store.closes, 0);
     ck_assert_uint_eq(fsif_backend_handles(&f.be), 2);
     /* A directory needs none, and service goes on. */
     r.u.create.directory = 1;
@@ -30,6 +30,33 @@ START_TEST(too_many_handles)
     ck_assert_int_eq(raw_call(&f, &r), 0);
     ck_assert_uint_eq(fsif_backend_handles(&f.be), 1);
     ck_assert_uint_eq(raw_open(&f), 0);
+    raw_end(&f);
+}
+END_TEST
+
+/* A handle is reserved for an open that runs, and free again if the store refuses. */
+START_TEST(handle_of_a_failed_open)
+{
+    struct fsif_wire1_request r;
+
+    raw_config(&f, 0);
+    f.config.max_handles = 1;
+    raw_start(&f);
+    for (uint32_t i = 0; i < 3; i++) {
+        f.store.open_error[0] = -FSIF_ENOENT;
+        r = raw_named(&f, FSIF_WIRE_OPEN, 1, "x");
+        raw_send(&f, &r);
+        ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[1]), 1);
+        r = raw_named(&f, FSIF_WIRE_CREATE, 2, "y");
+        raw_send(&f, &r);
+        ck_assert_int_eq(fsif_backend_fetch(&f.be, &rq[2]), 0);
+        raw_expect(&f, 2, -FSIF_EMFILE);
+        raw_execute(&f, &rq[1]);
+        raw_expect(&f, 1, -FSIF_ENOENT);
+    }
+    ck_assert_uint_eq(f.store.opens, 0);
+    ck_assert_uint_eq(raw_open(&f), 0);
+    ck_assert_uint_eq(fsif_backend_handles(&f.be), 1);
     raw_end(&f);
 }
 END_TEST
@@ -204,6 +231,7 @@ TCase *backend_handle_cases(void)
     TCase *tc = tcase_create("handles");
 
     tcase_add_test(tc, too_many_handles);
+    tcase_add_test(tc, handle_of_a_failed_open);
     tcase_add_test(tc, bad_handles);
     tcase_add_test(tc, close_while_a_read_runs);
     tcase_add_test(tc, closed_twice_at_once);

@@ -52,6 +52,39 @@ START_TEST(files)
 }
 END_TEST
 
+/* Without a free handle nothing is made and nothing is emptied; what needs none goes on. */
+START_TEST(no_handle_left)
+{
+    uint32_t h = 0;
+
+    d3_begin(&d, 0);
+    ck_assert_int_eq(GO(.type = FSIF_OP_WRITEFILE, .handle = ROOT, .path = "full", .mode = 0600,
+                        .flags = FSIF_O_CREAT, .length = 5, .data = "hello"),
+                     5);
+    for (uint32_t i = 0; i < D3_HANDLES; i++)
+        h = d3_open(&d, "full", FSIF_O_RDONLY);
+    ck_assert_int_eq(GO(.type = FSIF_OP_OPEN, .handle = ROOT, .path = "full",
+                        .flags = FSIF_O_RDWR | FSIF_O_TRUNC),
+                     -FSIF_EMFILE);
+    ck_assert_int_eq(GO(.type = FSIF_OP_OPEN, .handle = ROOT, .path = "new", .mode = 0600,
+                        .flags = FSIF_O_RDWR | FSIF_O_CREAT | FSIF_O_EXCL),
+                     -FSIF_EMFILE);
+    ck_assert_int_eq(GO(.type = FSIF_OP_EXPORT, .path = "other"), -FSIF_EMFILE);
+    ck_assert_uint_eq(d.attached, 0);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STAT, .handle = ROOT, .path = "full"), 0);
+    ck_assert_uint_eq(d.result.attr.size, 5);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STAT, .handle = ROOT, .path = "new"), -FSIF_ENOENT);
+    ck_assert_int_eq(
+        GO(.type = FSIF_OP_READFILE, .handle = ROOT, .path = "full", .length = 9, .buffer = buf),
+        5);
+    ck_assert_int_eq(GO(.type = FSIF_OP_CLOSE, .handle = h), 0);
+    ck_assert_int_eq(GO(.type = FSIF_OP_OPEN, .handle = ROOT, .path = "nope"), -FSIF_ENOENT);
+    ck_assert_int_eq(GO(.type = FSIF_OP_EXPORT, .path = "other"), h);
+    ck_assert_uint_eq(fsif_backend_handles(&d.be[0]), D3_HANDLES);
+    d3_end(&d);
+}
+END_TEST
+
 START_TEST(zero_copy)
 {
     struct fsif_range r[2];
@@ -528,6 +561,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, files);
+    tcase_add_test(tc, no_handle_left);
     tcase_add_test(tc, zero_copy);
     tcase_add_test(tc, compounds);
     tcase_add_test(tc, listing);

@@ -23,9 +23,18 @@ static void begin(void)
 
 static uint32_t export;
 
+static int try_open(uint64_t file)
+{
+    int n = fsi_handles_reserve(&h);
+
+    if (n >= 0)
+        fsi_handles_open(&h, (uint32_t)n, file, 0);
+    return n;
+}
+
 static uint32_t open_one(uint64_t file)
 {
-    int n = fsi_handles_open(&h, file, 0);
+    int n = try_open(file);
 
     ck_assert_int_ge(n, 0);
     ck_assert_int_lt(n, (int)N);
@@ -79,12 +88,30 @@ START_TEST(too_many)
     begin();
     for (uint32_t i = 0; i < N; i++)
         open_one(i);
-    ck_assert_int_eq(fsi_handles_open(&h, 9, 0), -FSIF_EMFILE);
+    ck_assert_int_eq(try_open(9), -FSIF_EMFILE);
     ck_assert_int_eq(close_one(3), 1);
     /* Not before the file is closed in the store. */
-    ck_assert_int_eq(fsi_handles_open(&h, 9, 0), -FSIF_EMFILE);
+    ck_assert_int_eq(try_open(9), -FSIF_EMFILE);
     fsi_handles_free(&h, 3);
     ck_assert_uint_eq(open_one(9), 3);
+}
+END_TEST
+
+/* Nobody else gets the number, nobody can use it, and it may be given back. */
+START_TEST(reserved)
+{
+    uint64_t file;
+    int n;
+
+    begin();
+    for (uint32_t i = 0; i + 1 < N; i++)
+        open_one(i);
+    n = fsi_handles_reserve(&h);
+    ck_assert_int_eq(n, N - 1);
+    ck_assert_int_eq(fsi_handles_reserve(&h), -FSIF_EMFILE);
+    ck_assert_int_eq(fsi_handles_get(&h, N - 1, &file, &export), -FSIF_EBADF);
+    fsi_handles_free(&h, N - 1);
+    ck_assert_uint_eq(open_one(5), N - 1);
 }
 END_TEST
 
@@ -193,7 +220,7 @@ START_TEST(recover)
         ck_assert_int_eq(fsi_handles_get(&h, n, &file, &export), 0);
         ck_assert_uint_eq(file, i);
     }
-    ck_assert_int_eq(fsi_handles_open(&h, 1, 0), -FSIF_EMFILE);
+    ck_assert_int_eq(try_open(1), -FSIF_EMFILE);
 }
 END_TEST
 
@@ -222,7 +249,7 @@ static void *opener(void *arg)
     uint32_t other_export;
 
     while (file < end) {
-        int n = fsi_handles_open(&h, file, 0);
+        int n = try_open(file);
 
         if (n < 0) {
             sched_yield();
@@ -275,6 +302,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, life);
     tcase_add_test(tc, too_many);
+    tcase_add_test(tc, reserved);
     tcase_add_test(tc, bad_numbers);
     tcase_add_test(tc, closed_while_held);
     tcase_add_test(tc, closed_twice);

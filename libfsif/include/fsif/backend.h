@@ -152,7 +152,8 @@ void fsif_backend_execute(struct fsif_backend *be, struct fsif_fetched *rq);
  * fsif_backend_complete - answer a fetched request
  *
  * For callers that carry operations out themselves. The value of an open or a create is 0 and the
- * store's number is @file; the engine gives it a handle, or closes it and answers -FSIF_EMFILE.
+ * store's number is @file; its handle was reserved by fsif_backend_fetch(), which answers
+ * -FSIF_EMFILE itself.
  * The bell waits for fsif_backend_flush().
  *
  * Threads: any
