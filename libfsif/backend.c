@@ -196,13 +196,13 @@ static void report(const struct fsif_backend *be, const struct fsif_fetched *rq,
 int fsi_backend_let_go(const struct fsif_backend *be, const struct fsi_backend_view *v,
                        uint32_t handle)
 {
-    const struct fsif_backend_export *x;
+    struct fsif_backend_export x;
     int err;
 
     if (!fsi_handles_put(&v->handles, handle))
         return 0;
     x = fsi_backend_export(be, v->handles.table[handle].export);
-    err = x->ops ? x->ops->close(x->store, v->handles.table[handle].file) : 0;
+    err = x.ops ? x.ops->close(x.store, v->handles.table[handle].file) : 0;
     fsi_handles_free(&v->handles, handle);
     fsi_fetch_add(&v->home->open, UINT32_MAX);
     return err;
@@ -583,7 +583,7 @@ int fsif_backend_arm(struct fsif_backend *be)
 void fsif_backend_fini(struct fsif_backend *be)
 {
     struct fsi_backend_view v;
-    const struct fsif_backend_export *x;
+    struct fsif_backend_export x;
     uint32_t at = 0;
     uint32_t handle;
     uint64_t file;
@@ -595,8 +595,8 @@ void fsif_backend_fini(struct fsif_backend *be)
     fsi_backend_fini3(be, &v);
     while (fsi_handles_next(&v.handles, &at, &handle, &file, &closed)) {
         x = fsi_backend_export(be, v.handles.table[handle].export);
-        if (x->ops)
-            (void)x->ops->close(x->store, file);
+        if (x.ops)
+            (void)x.ops->close(x.store, file);
         fsi_handles_free(&v.handles, handle);
     }
     fsi_store_relaxed(&v.state->open, 0);

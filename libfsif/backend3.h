@@ -12,9 +12,9 @@
 int fsi_backend_gather3(const struct fsif_backend *be, const struct fsi_backend_view *v,
                         struct fsif_fetched *rq, const void *slot);
 
-/** fsi_backend_export - the store that export @number of the session is kept in */
-const struct fsif_backend_export *fsi_backend_export(const struct fsif_backend *be,
-                                                     uint32_t number);
+/** fsi_backend_export - the store that export @number of the session is kept in; ops is NULL where
+ * there is none */
+struct fsif_backend_export fsi_backend_export(const struct fsif_backend *be, uint32_t number);
 
 /** fsi_backend_attach - an export by name. Return: its number; a negative FSIF_E* */
 int fsi_backend_attach(struct fsif_backend *be, const char *name);

@@ -20,7 +20,7 @@
 #include "streams.h"
 
 #define FSI_BACKEND_MAGIC 0x42734665u
-#define FSI_BACKEND_VERSION 2u
+#define FSI_BACKEND_VERSION 3u
 
 /* Stages of an id, see backend.c */
 enum fsi_backend_stage {
@@ -45,26 +45,24 @@ struct fsi_backend_id {
 
 /* A lock that waits, see backend3.c */
 struct fsi_waiting_lock {
-    struct fsif_shared_u32 stage;
-    struct fsif_shared_u32 cancelled;
+    struct fsif_shared_u32 stage; /* and the generation beside it */
     uint32_t handle;
     uint32_t export;
     uint32_t flags;
     uint32_t mode;
     int32_t value;
-    uint32_t pad;
     uint64_t file;
     uint64_t offset;
     uint64_t length;
-    uint64_t cookie;
+    struct fsif_shared_u32 cookie[2]; /* low half, high half */
 };
 
 struct fsi_watch {
-    struct fsif_shared_u32 stage;
-    struct fsif_shared_u32 lost; /* 1: a notice found no room */
-    uint32_t export;
-    uint32_t watch; /* the store's number */
-    uint64_t cookie;
+    struct fsif_shared_u32 stage; /* and the generation beside it */
+    struct fsif_shared_u32 lost;  /* 1: a notice found no room */
+    struct fsif_shared_u32 export;
+    struct fsif_shared_u32 watch; /* the store's number */
+    struct fsif_shared_u32 cookie[2];
 };
 
 struct fsi_backend_state {

@@ -82,6 +82,19 @@ static inline int fsi_cas(struct fsif_shared_u32 *w, uint32_t expected, uint32_t
     return __atomic_compare_exchange_n(&w->v_, &expected, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+/* Returns what the word was. */
+static inline uint32_t fsi_exchange(struct fsif_shared_u32 *w, uint32_t v)
+{
+    return __atomic_exchange_n(&w->v_, v, __ATOMIC_SEQ_CST);
+}
+
+/* A pointer of this process that is written once: what lies behind it was written before. Partner
+ * of each other. */
+#define fsi_load_pointer(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define fsi_store_pointer(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define fsi_cas_pointer(p, expected, v)                                                            \
+    __atomic_compare_exchange_n(p, expected, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+
 /* Copy between private memory, of any alignment and type, and memory that the peer may change
  * meanwhile: each word is read or written once, which a plain memcpy does not promise. The shared
  * side is aligned to 8 and @len is a multiple of 8. */

@@ -215,14 +215,14 @@ static int64_t set_attributes(const struct job *j)
 
 static int64_t open_export(struct job *j)
 {
-    const struct fsif_backend_export *x;
+    struct fsif_backend_export x;
     int number = fsi_backend_attach(j->be, j->op->path);
 
     if (number < 0)
         return number;
     x = fsi_backend_export(j->be, (uint32_t)number);
     j->rq->export_[0] = (uint32_t)number;
-    return x->ops->open(x->store, FSIF_STORE_ROOT, ".", FSIF_O_DIRECTORY, 0, &j->file, NULL);
+    return x.ops->open(x.store, FSIF_STORE_ROOT, ".", FSIF_O_DIRECTORY, 0, &j->file, NULL);
 }
 
 /* --- locks --- */
@@ -402,9 +402,9 @@ static int lets_go(const struct fsif_op *op)
 void fsi_execute3(struct fsif_backend *be, const struct fsi_backend_view *v,
                   struct fsif_fetched *rq)
 {
-    const struct fsif_backend_export *x = fsi_backend_export(be, rq->export_[0]);
+    const struct fsif_backend_export x = fsi_backend_export(be, rq->export_[0]);
     struct fsif_result result;
-    struct job j = {be, v, rq, &rq->op, x->ops, x->store, rq->file_[0], &result, 0, -1};
+    struct job j = {be, v, rq, &rq->op, x.ops, x.store, rq->file_[0], &result, 0, -1};
     int retry = lets_go(&rq->op);
 
     fsi_memset(&result, 0, sizeof(result));

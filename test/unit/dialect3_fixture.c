@@ -14,7 +14,9 @@ static int notify(struct fsif_session *s, uint32_t queue)
 {
     (void)s;
     (void)queue;
-    the->bells++;
+    __atomic_add_fetch(&the->bells, 1, __ATOMIC_RELAXED);
+    if (the->on_bell)
+        the->on_bell();
     return 0;
 }
 
@@ -33,7 +35,7 @@ static int on_attach(void *arg, const char *name, const struct fsif_store_ops **
 {
     struct d3 *d = arg;
 
-    d->attached++;
+    __atomic_add_fetch(&d->attached, 1, __ATOMIC_RELAXED);
     if (strcmp(name, "other") != 0)
         return -FSIF_ENOENT;
     *ops = &fsif_store_memory;
@@ -43,7 +45,7 @@ static int on_attach(void *arg, const char *name, const struct fsif_store_ops **
 
 static void on_waiting(void *arg)
 {
-    ((struct d3 *)arg)->waiting++;
+    __atomic_add_fetch(&((struct d3 *)arg)->waiting, 1, __ATOMIC_RELAXED);
 }
 
 static void *zeroed(size_t size)

@@ -36,6 +36,7 @@ struct d3 {
     uint32_t waiting;  /* calls of the hook */
     uint32_t attached; /* likewise */
     int ran;
+    void (*on_bell)(void); /* may be NULL */
 };
 
 void d3_begin(struct d3 *d, uint32_t first_index);

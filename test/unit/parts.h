@@ -18,6 +18,9 @@ TCase *several_pages_frontend_cases(void);
 TCase *frontend_hostile_cases(void);
 TCase *frontend_resume_cases(void);
 
+/* unit.dialect3 */
+void dialect3_add_queues(TCase *t);
+
 /* unit.client */
 void client_add_ends(TCase *t);
 void client3_add_closing(TCase *t);

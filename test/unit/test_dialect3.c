@@ -7,6 +7,7 @@
 #include <fsif/error.h>
 #include "dialect3_fixture.h"
 #include "le.h"
+#include "parts.h"
 #include "suite.h"
 
 #define ROOT FSIF_HANDLE_ROOT
@@ -576,6 +577,7 @@ int main(void)
     tcase_add_test(tc, room_for_notices_rings);
     tcase_add_test(tc, B1_notices_seen);
     tcase_add_test(tc, directories);
+    dialect3_add_queues(tc);
     suite_add_tcase(s, tc);
     return run_suite(s);
 }

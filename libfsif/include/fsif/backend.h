@@ -55,8 +55,8 @@ struct fsif_backend_config {
     struct fsif_backend *first; /* the engine of queue 0, whose handles, locks and watches this
                                          queue uses; NULL: this is queue 0. It outlives this one */
     /* Another export of the peer's by name, on the thread that executes; may block. Return: 0 and
-     * its store, which lives until fini and is found again under the same name; a negative FSIF_E*.
-     * NULL: there is no other */
+     * its store, never NULL, which lives until fini and is found again under the same name, with
+     * the same members; a negative FSIF_E*. NULL: there is no other */
     int (*attach)(void *arg, const char *name, const struct fsif_store_ops **ops,
                   struct fsif_store **store);
     /* Locks wait from now on: call fsif_backend_retry_locks() every now and then until
@@ -76,7 +76,6 @@ struct fsif_backend {
         const struct fsif_store_ops *ops;
         struct fsif_store *store;
     } exports_[FSIF_BACKEND_EXPORTS_MAX];
-    struct fsif_shared_u32 exports_token_;
     void *view_[32];
 };
 
