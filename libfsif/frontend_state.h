@@ -34,7 +34,7 @@ struct fsi_frontend_state {
     struct fsi_consumer consumer;
     struct fsi_freelist free;
     uint32_t call_pages;            /* of each id; 0: dialect 3 */
-    struct fsif_shared_u32 serial;  /* of the next request, dialect 3 */
+    struct fsif_shared_u32 serial;  /* of this queue's next request, dialect 3 */
     struct fsif_shared_u32 owed;    /* 1: the backend asked for a bell that flush shall ring */
     struct fsif_shared_u32 notices; /* that were taken */
 };

@@ -80,7 +80,7 @@ class Session3(Side):
         self.timeout = 10.0
         self.read_only = False
         self.max_io = 0
-        self.serial = 0
+        self.serials = {}  # of each queue
         self.pending = {}  # (queue, id): what was asked
         self.done = {}
         self.seen = 0
@@ -160,9 +160,9 @@ class Session3(Side):
             part = (self.take(len(path + path2)), len(path + path2))
             self.write_arena(part[0], path + path2)
             operands["names_at"] = part[0]
-        self.serial = (self.serial + 1) & M32
+        serial = self.serials[where] = (self.serials.get(where, 0) + 1) & M32
         self.pending[where, rid] = (op, operands, part)
-        self.put(w.request(op, rid, self.serial, **operands), where)
+        self.put(w.request(op, rid, serial, **operands), where)
         return where, rid
 
     def submit(self, op, where=0, **operands):

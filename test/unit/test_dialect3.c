@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fsif/directory.h>
 #include <fsif/error.h>
 #include "dialect3_fixture.h"
 #include "le.h"
@@ -143,6 +142,41 @@ START_TEST(compounds)
     ck_assert_int_eq(fsif_record_get(buf, 2, &attr), 0);
     ck_assert_int_eq(fsif_record_get(buf, 3, &attr), -FSIF_EACCES);
     ck_assert_int_eq(fsif_record_get(buf, 4, &attr), -FSIF_EINVAL); /* there are but four */
+    d3_end(&d);
+}
+END_TEST
+
+/* A name begins at its base, but with a '/' at the root of the base's export; also those of
+ * statmany, which end where their octets do. */
+START_TEST(bases)
+{
+    static const char names[] = "f\0/f\0/../f";
+    struct fsif_attr attr;
+    uint32_t h;
+
+    d3_begin(&d, 0);
+    ck_assert_int_eq(GO(.type = FSIF_OP_MKDIR, .handle = ROOT, .path = "d", .mode = 0700), 0);
+    for (uint64_t i = 0; i < 2; i++)
+        ck_assert_int_eq(GO(.type = FSIF_OP_WRITEFILE, .handle = ROOT, .path = i ? "d/f" : "f",
+                            .mode = 0600, .flags = FSIF_O_CREAT, .length = 1 + i, .data = "xx"),
+                         (int64_t)(1 + i));
+    h = d3_open(&d, "d", FSIF_O_DIRECTORY);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STAT, .handle = h, .path = "f"), 0);
+    ck_assert_uint_eq(d.result.attr.size, 2);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STAT, .handle = h, .path = "/f"), 0);
+    ck_assert_uint_eq(d.result.attr.size, 1);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STATMANY, .handle = h, .data = names, .offset = 3,
+                        .length = sizeof(names), .buffer = buf),
+                     3);
+    ck_assert_int_eq(fsif_record_get(buf, 0, &attr), 0);
+    ck_assert_uint_eq(attr.size, 2);
+    ck_assert_int_eq(fsif_record_get(buf, 1, &attr), 0);
+    ck_assert_uint_eq(attr.size, 1);
+    ck_assert_int_eq(fsif_record_get(buf, 2, &attr), -FSIF_EACCES);
+    ck_assert_int_eq(GO(.type = FSIF_OP_STATMANY, .handle = h, .data = "xyz", .offset = 1,
+                        .length = 2, .buffer = buf),
+                     1);
+    ck_assert_int_eq(fsif_record_get(buf, 0, &attr), -FSIF_EINVAL); /* its NUL is not given */
     d3_end(&d);
 }
 END_TEST
@@ -530,31 +564,6 @@ START_TEST(B1_notices_seen)
 }
 END_TEST
 
-START_TEST(directories)
-{
-    static uint32_t refs[3000], page_refs[3] = {7, 1u << 31, 9};
-    static uint8_t pages[3 * FSIF_PAGE_SIZE];
-
-    for (uint32_t i = 0; i < 3000; i++)
-        refs[i] = i * 3;
-    ck_assert_uint_eq(fsif_area_pages(0, 64, 64), 0);
-    ck_assert_uint_eq(fsif_area_pages(17, 64, 64), 0);
-    ck_assert_uint_eq(fsif_area_pages(1, 63, 64), 0);
-    ck_assert_uint_eq(fsif_area_pages(1, 8, 15), 0);
-    ck_assert_uint_eq(fsif_area_pages(1, 8, 64), 65);
-    ck_assert_uint_eq(fsif_area_pages(2, 64, 64), 76);
-    ck_assert_uint_eq(fsif_directory_pages(1023), 1);
-    ck_assert_uint_eq(fsif_directory_pages(1024), 2);
-    fsif_directory_write(pages, page_refs, refs, 2500);
-    ck_assert_uint_eq(fsi_get32(pages), 1u << 31);
-    ck_assert_uint_eq(fsi_get32(pages + 4096), 9);
-    ck_assert_uint_eq(fsi_get32(pages + 8192), 0);
-    ck_assert_uint_eq(fsi_get32(pages + 4), 0);
-    ck_assert_uint_eq(fsi_get32(pages + 4096 + 4), 1023 * 3);
-    ck_assert_uint_eq(fsi_get32(pages + 8192 + 4 * (2500 - 2046)), 2499 * 3);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("dialect3");
@@ -565,6 +574,7 @@ int main(void)
     tcase_add_test(tc, no_handle_left);
     tcase_add_test(tc, zero_copy);
     tcase_add_test(tc, compounds);
+    tcase_add_test(tc, bases);
     tcase_add_test(tc, listing);
     tcase_add_test(tc, attributes_and_names);
     tcase_add_test(tc, locks_that_wait);
@@ -576,7 +586,6 @@ int main(void)
     tcase_add_test(tc, B7_names);
     tcase_add_test(tc, room_for_notices_rings);
     tcase_add_test(tc, B1_notices_seen);
-    tcase_add_test(tc, directories);
     dialect3_add_queues(tc);
     suite_add_tcase(s, tc);
     return run_suite(s);
