@@ -16,7 +16,7 @@
 #define SESSIONS 50u
 
 static struct d3 d;
-static struct fsif_shared_u32 current, ended;
+static struct fsif_shared_u32 current, ended, told, wrong;
 
 /* A queue of one thread's. */
 struct lane {
@@ -146,10 +146,15 @@ static void *canceller(void *arg)
     while ((i = fsi_load_seq(&current)) <= ROUNDS) {
         struct fsif_op op = {.type = FSIF_OP_CANCEL, .cookie = (uint64_t)i << 32 | i};
 
-        if (fsi_load_seq(&ended) == i || go(&lanes[1], op) != 0) {
+        int is_told = fsi_load_seq(&told) == i;
+
+        if (fsi_load_seq(&ended) == i || (go(&lanes[1], op) != 0 && !is_told)) {
             sched_yield();
             continue;
         }
+        /* It ended, and nobody had cancelled it. */
+        if (is_told)
+            fsi_store_seq(&wrong, 1);
         fsi_store_seq(&ended, i);
     }
     return NULL;
@@ -188,8 +193,11 @@ START_TEST(cancel_while_a_lock_parks)
                          -FSIF_EINPROGRESS);
         while (!d.nnotices || fsi_load_seq(&ended) != i) {
             ck_assert_int_ge(fsif_frontend_poll(&d.fe[0]), 0);
+            if (d.nnotices)
+                fsi_store_seq(&told, i);
             sched_yield();
         }
+        ck_assert_uint_eq(fsi_load_seq(&wrong), 0);
         ck_assert_uint_eq(d.nnotices, 1);
         ck_assert_uint_eq(d.notices[0].cookie, cookie);
         ck_assert_int_eq(d.notices[0].value, -FSIF_ECANCELED);
