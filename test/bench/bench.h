@@ -28,6 +28,7 @@ struct bench_place {
     char *fuse_fh;
     char *diod;
     char *sftp;
+    char *ganesha;
     int client_cpu; /* or BENCH_ANY_CPU */
     int server_cpu;
     uint64_t file_size; /* of data/big, which is read, and data/out */
@@ -64,7 +65,7 @@ struct bench_ops {
 };
 
 extern const struct bench_ops bench_plain, bench_confined, bench_ours, bench_virtiofsd,
-    bench_virtiofsd_spin, bench_fuse, bench_diod, bench_sftp;
+    bench_virtiofsd_spin, bench_fuse, bench_diod, bench_sftp, bench_ganesha;
 
 /* --- what targets share --- */
 

@@ -9,9 +9,9 @@ import machine
 
 TARGETS = [("ours", "libfsif"), ("confined", "confined calls, in process"), ("virtiofsd", "virtiofsd"),
            ("virtiofsd-spin", "virtiofsd, client spins"), ("fuse", "FUSE passthrough"),
-           ("diod", "diod (9P)"), ("sftp-server", "sftp-server")]
-LIGHT = ["#0b57d0", "#6b7280", "#c2410c", "#e08a00", "#7c3aed", "#0f766e", "#be185d"]
-DARK = ["#8ab4f8", "#9ca3af", "#fb923c", "#fcd34d", "#c4b5fd", "#5eead4", "#f9a8d4"]
+           ("diod", "diod (9P)"), ("sftp-server", "sftp-server"), ("ganesha", "nfs-ganesha (NFSv3)")]
+LIGHT = ["#0b57d0", "#6b7280", "#c2410c", "#e08a00", "#7c3aed", "#0f766e", "#be185d", "#4d7c0f"]
+DARK = ["#8ab4f8", "#9ca3af", "#fb923c", "#fcd34d", "#c4b5fd", "#5eead4", "#f9a8d4", "#bef264"]
 LEFT, RIGHT, TOP, LINE, GAP = 250, 30, 100, 19, 40
 WIDTH = 960
 MODES = {"S": "both sides on one core (S)", "X": "one core each (X)"}

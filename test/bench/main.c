@@ -21,8 +21,8 @@ enum { SLOW_NS = 200000000, SLOW_ROUNDS = 3, ROWS_MOST = 32, READ_BEFORE = 4 };
 
 /* references and ours first: they are never left out */
 static const struct bench_ops *const all_targets[] = {
-    &bench_plain,          &bench_confined, &bench_ours, &bench_virtiofsd,
-    &bench_virtiofsd_spin, &bench_fuse,     &bench_diod, &bench_sftp,
+    &bench_plain, &bench_confined, &bench_ours, &bench_virtiofsd, &bench_virtiofsd_spin,
+    &bench_fuse,  &bench_diod,     &bench_sftp, &bench_ganesha,
 };
 enum { REFERENCES = 2, OWN = 3, TARGETS = sizeof(all_targets) / sizeof(all_targets[0]) };
 _Static_assert(TARGETS <= RESULTS_TARGETS, "targets");
@@ -274,28 +274,21 @@ static void run_all(const struct options *o)
 /* --- the command line --- */
 
 static const struct option longs[] = {
-    {"dir", required_argument, NULL, 'd'},
-    {"backend", required_argument, NULL, 'b'},
-    {"virtiofsd", required_argument, NULL, 'v'},
-    {"fuse-ll", required_argument, NULL, 'l'},
-    {"fuse-fh", required_argument, NULL, 'f'},
-    {"diod", required_argument, NULL, 'i'},
-    {"sftp", required_argument, NULL, 's'},
-    {"json", required_argument, NULL, 'j'},
-    {"modes", required_argument, NULL, 'm'},
-    {"rows", required_argument, NULL, 'r'},
-    {"rounds", required_argument, NULL, 'n'},
-    {"quick", no_argument, NULL, 'q'},
-    {"no-extras", no_argument, NULL, 'x'},
-    {"spin-us", required_argument, NULL, 'u'},
-    {NULL, 0, NULL, 0},
+    {"dir", required_argument, NULL, 'd'},       {"backend", required_argument, NULL, 'b'},
+    {"virtiofsd", required_argument, NULL, 'v'}, {"fuse-ll", required_argument, NULL, 'l'},
+    {"fuse-fh", required_argument, NULL, 'f'},   {"diod", required_argument, NULL, 'i'},
+    {"sftp", required_argument, NULL, 's'},      {"ganesha", required_argument, NULL, 'g'},
+    {"json", required_argument, NULL, 'j'},      {"modes", required_argument, NULL, 'm'},
+    {"rows", required_argument, NULL, 'r'},      {"rounds", required_argument, NULL, 'n'},
+    {"quick", no_argument, NULL, 'q'},           {"no-extras", no_argument, NULL, 'x'},
+    {"spin-us", required_argument, NULL, 'u'},   {NULL, 0, NULL, 0},
 };
 
 static const char usage[] =
     "usage: fsif-bench --dir DIR --backend PROGRAM --json FILE [--virtiofsd PROGRAM]\n"
     "    [--fuse-ll PROGRAM --fuse-fh PROGRAM] [--diod PROGRAM] [--sftp PROGRAM]\n"
-    "    [--modes SXU] [--rows ID,...] [--rounds 1..64] [--quick] [--no-extras] [--spin-us N]\n"
-    "    [PEER...]\n"
+    "    [--ganesha PROGRAM] [--modes SXU] [--rows ID,...] [--rounds 1..64] [--quick]\n"
+    "    [--no-extras] [--spin-us N] [PEER...]\n"
     "DIR is an empty folder, best on tmpfs. run.sh fills all of this in.\n";
 
 static void take_option(struct options *o, int c)
@@ -321,6 +314,9 @@ static void take_option(struct options *o, int c)
         break;
     case 's':
         o->place.sftp = optarg;
+        break;
+    case 'g':
+        o->place.ganesha = optarg;
         break;
     case 'j':
         o->json = optarg;
@@ -356,7 +352,8 @@ static void check_words(const struct options *o)
         for (unsigned k = OWN; k < TARGETS; k++)
             known += strcmp(o->peers[i], all_targets[k]->name) == 0;
         if (known == 0)
-            bench_die("no peer '%s'; there are virtiofsd, virtiofsd-spin, fuse, diod, sftp-server",
+            bench_die("no peer '%s'; there are virtiofsd, virtiofsd-spin, fuse, diod, sftp-server, "
+                      "ganesha",
                       o->peers[i]);
     }
     if (o->modes[strspn(o->modes, "SXU")] != '\0')

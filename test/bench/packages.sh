@@ -6,6 +6,7 @@ set -eu
 
 packages="
 qemu-system-common fuse3 libfuse3-dev diod openssh-sftp-server strace binutils
+nfs-ganesha nfs-ganesha-vfs rpcbind libnfs-dev
 "
 
 # shellcheck source=test/support/packages.sh

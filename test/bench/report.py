@@ -18,7 +18,7 @@ import goals
 import machine
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-PEERS = ["virtiofsd", "virtiofsd-spin", "fuse", "diod", "sftp-server"]
+PEERS = ["virtiofsd", "virtiofsd-spin", "fuse", "diod", "sftp-server", "ganesha"]
 MODES = {"S": "both sides on one core", "X": "one core each",
          "U": "wherever the scheduler puts them: for information"}
 

@@ -15,7 +15,8 @@ usage() {
     cat <<'END'
 usage: test/bench/run.sh [OPTION...] [PEER...]
 Everything is built (preset bench), started, measured and stopped. Peers: virtiofsd virtiofsd-spin
-fuse diod sftp-server; none named: all that are there. test/bench/packages.sh --install gets them.
+fuse diod sftp-server ganesha; none named: all that are there. test/bench/packages.sh --install
+gets them.
   --quick        fewer rounds, smaller file and folder: shows that it works, its figures are rough
   --json FILE    keep samples and results
   --svg FILE     draw them
@@ -109,6 +110,7 @@ found --fuse-fh "$tmp/passthrough_fh"
 found --virtiofsd /usr/lib/qemu/virtiofsd
 found --diod diod /usr/sbin/diod
 found --sftp /usr/lib/openssh/sftp-server
+found --ganesha ganesha.nfsd /usr/bin/ganesha.nfsd
 
 report machine "$tmp/machine.json"
 mkdir "$tmp/work"

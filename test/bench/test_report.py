@@ -89,16 +89,23 @@ def check_ratio():
     assert goals.ratio([], [1.0]) is None
 
 
+def check_names():
+    """Each peer has its column, its dot and its colours."""
+    assert [name for name, _ in chart.TARGETS] == ["ours", "confined"] + report.PEERS
+    assert len(set(chart.LIGHT)) == len(set(chart.DARK)) == len(chart.TARGETS)
+
+
 def check_outputs():
-    rows = [row(n, m, 100, 200, 50, 300, 0, virtiofsd=900, sftp_server=5000) for n in ("stat", "open")
+    rows = [row(n, m, 100, 200, 50, 300, 0, virtiofsd=900, sftp_server=5000, ganesha=9000) for n in ("stat", "open")
             for m in "SX"] + [row("null", "S", None, None, 50, 50)]
     result = results(rows)
     drawing = xml.dom.minidom.parseString(chart.draw(result))
-    assert len(drawing.getElementsByTagName("circle")) == len(chart.TARGETS) + 4 * 4
+    assert len(drawing.getElementsByTagName("circle")) == len(chart.TARGETS) + 4 * 5
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         report.table(result)
     assert "left out in mode X: diod: it is not there" in out.getvalue()
+    assert "ganesha" in out.getvalue() and "9.00 us (30.00x)" in out.getvalue()
     assert "0.30 us" in out.getvalue() and "missed" in out.getvalue()
     with tempfile.TemporaryDirectory() as folder:
         path = folder + "/README.md"
@@ -126,4 +133,5 @@ if __name__ == "__main__":
     check_goals()
     check_extra()
     check_ratio()
+    check_names()
     check_outputs()
