@@ -275,6 +275,9 @@ static int try_lock(const struct fsif_backend *be, const struct fsi_backend_view
     if (fsi_handles_closed(&v->handles, e->handle))
         return -FSIF_EBADF;
     x = fsi_backend_export(be, e->export);
+    /* Of an export that an earlier process had attached. */
+    if (!x.ops)
+        return -FSIF_EBADF;
     return x.ops->lock(x.store, e->file, e->flags, &lock);
 }
 
@@ -540,23 +543,32 @@ void fsi_backend_fini3(const struct fsif_backend *be, const struct fsi_backend_v
     fsi_store_seq(&v->home->waiting, 0);
 }
 
-void fsi_backend_recover3(struct fsif_backend *be, const struct fsi_backend_view *v)
+void fsi_backend_recover_locks(const struct fsi_backend_view *v)
 {
     uint32_t waiting = 0;
 
+    for (uint32_t i = 0; i < v->home->max_locks; i++) {
+        struct fsi_waiting_lock *e = &v->locks[i];
+        uint32_t stage = stage_of(&e->stage);
+
+        if (stage == LOCK_TAKEN ||
+            (stage != LOCK_FREE && !fsi_handles_hold(&v->handles, e->handle)))
+            free_entry(&e->stage);
+        /* Its request may be answered with an error: then nobody would unlock it. */
+        if (stage == LOCK_PARKED)
+            e->value = -FSIF_EIO;
+        (void)move_on(&e->stage, LOCK_PARKED, LOCK_DONE);
+        (void)move_on(&e->stage, LOCK_BUSY, LOCK_WAITS);
+        waiting += stage_of(&e->stage) != LOCK_FREE;
+    }
+    fsi_store_seq(&v->home->waiting, waiting);
+}
+
+void fsi_backend_recover3(struct fsif_backend *be, const struct fsi_backend_view *v)
+{
     fill_holes(v);
     if (be->config_.first)
         return;
-    for (uint32_t i = 0; i < v->home->max_locks; i++) {
-        struct fsif_shared_u32 *stage = &v->locks[i].stage;
-
-        (void)move_on(stage, LOCK_PARKED, LOCK_WAITS);
-        (void)move_on(stage, LOCK_BUSY, LOCK_WAITS);
-        if (stage_of(stage) == LOCK_TAKEN)
-            free_entry(stage);
-        waiting += stage_of(stage) != LOCK_FREE;
-    }
-    fsi_store_seq(&v->home->waiting, waiting);
     /* They ended with the process's stores. */
     for (uint32_t i = 0; i < v->home->max_watches; i++) {
         struct fsi_watch *w = &v->watches[i];

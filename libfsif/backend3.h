@@ -47,8 +47,12 @@ void fsi_backend_retry_notices(struct fsif_backend *any);
 /** fsi_backend_fini3 - forget locks and watches; nobody else uses the engine */
 void fsi_backend_fini3(const struct fsif_backend *be, const struct fsi_backend_view *v);
 
+/** fsi_backend_recover_locks - after another process died: the locks that wait go on, each with its
+ * hold, which fsi_handles_recover() forgot */
+void fsi_backend_recover_locks(const struct fsi_backend_view *v);
+
 /** fsi_backend_recover3 - after another process died: void notices for the indices that it reserved
- * for some, locks that wait go on, watches are lost */
+ * for some, watches are lost */
 void fsi_backend_recover3(struct fsif_backend *be, const struct fsi_backend_view *v);
 
 /** fsi_execute3 - carry a fetched request of dialect 3 out and complete it */

@@ -49,6 +49,8 @@ static void recover_handles(const struct fsif_backend *be, const struct fsi_back
     int closed;
 
     fsi_handles_recover(&v->handles);
+    /* Before a closed handle is let go: a lock that waits keeps it until its own end. */
+    fsi_backend_recover_locks(v);
     fsi_store_relaxed(&v->state->open, 0);
     while (fsi_handles_next(&v->handles, &at, &handle, &file, &closed)) {
         fsi_fetch_add(&v->state->open, 1);

@@ -100,6 +100,16 @@ void fsi_handles_recover(const struct fsi_handles *h)
     }
 }
 
+int fsi_handles_hold(const struct fsi_handles *h, uint32_t handle)
+{
+    uint32_t word = handle < h->free->count ? fsi_load_relaxed(&h->table[handle].word) : 0;
+
+    if (!(word & OPEN))
+        return 0;
+    fsi_store_relaxed(&h->table[handle].word, word + 1);
+    return 1;
+}
+
 int fsi_handles_next(const struct fsi_handles *h, uint32_t *at, uint32_t *handle, uint64_t *file,
                      int *closed)
 {

@@ -54,6 +54,13 @@ void fsi_handles_free(const struct fsi_handles *h, uint32_t handle);
 void fsi_handles_recover(const struct fsi_handles *h);
 
 /**
+ * fsi_handles_hold - after fsi_handles_recover(): count a hold that outlives its process
+ *
+ * Return: 1; 0 the handle is no more
+ */
+int fsi_handles_hold(const struct fsi_handles *h, uint32_t handle);
+
+/**
  * fsi_handles_next - walk the open handles, of a table that nobody else uses
  *
  * @at: in and out; start with 0

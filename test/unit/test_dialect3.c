@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fsif/error.h>
+#include "backend_state.h"
 #include "dialect3_fixture.h"
 #include "le.h"
 #include "parts.h"
@@ -329,6 +330,46 @@ START_TEST(lock_of_a_closed_handle)
 }
 END_TEST
 
+/* The process dies while a lock waits: the lock keeps its hold, and its handle is good after it;
+ * one whose handle was closed meanwhile ends with the file. */
+START_TEST(resume_of_waiting_locks)
+{
+    uint32_t h1, h2, h3, open;
+    int closing = _i;
+
+    d3_begin(&d, UINT32_MAX - 1);
+    h1 = d3_open(&d, "f", FSIF_O_RDWR | FSIF_O_CREAT);
+    h2 = d3_open(&d, "f", FSIF_O_RDWR);
+    h3 = d3_open(&d, "f", FSIF_O_RDWR);
+    ck_assert_int_eq(lock(0, h1, FSIF_LOCK_EXCLUSIVE, 0, 0), 0);
+    ck_assert_int_eq(lock(1, h2, FSIF_LOCK_EXCLUSIVE, FSIF_LOCK_WAIT, 5), -FSIF_EINPROGRESS);
+    if (closing) {
+        struct fsi_backend_view v;
+
+        fsi_backend_look(&d.be[0], &v);
+        ck_assert_int_eq(fsi_handles_close(&v.handles, h2), 0);
+    }
+    for (uint32_t q = 0; q < D3_QUEUES; q++) {
+        memset(&d.be[q], 0xdb, sizeof(d.be[q]));
+        ck_assert_int_eq(fsif_backend_resume(&d.be[q], &d.bc[q], d.memory[3 * q + 2]), 0);
+    }
+    ck_assert_uint_eq(fsif_backend_lock_waiters(&d.be[1]), 1);
+    ck_assert_uint_eq(fsif_backend_handles(&d.be[0]), 3);
+    ck_assert_int_eq(lock(0, h1, FSIF_LOCK_UNLOCK, 0, 0), 0);
+    ck_assert_uint_eq(fsif_backend_retry_locks(&d.be[0]), 0);
+    (void)fsif_frontend_poll(&d.fe[0]);
+    ck_assert_uint_eq(d.nnotices, 1);
+    ck_assert_int_eq(d.notices[0].value, closing ? -FSIF_EBADF : 0);
+    open = closing ? 2 : 3;
+    ck_assert_uint_eq(fsif_backend_handles(&d.be[0]), open);
+    if (!closing)
+        ck_assert_int_eq(GO(.type = FSIF_OP_CLOSE, .handle = h2), 0);
+    ck_assert_int_eq(GO(.type = FSIF_OP_CLOSE, .handle = h3), 0);
+    ck_assert_uint_eq(fsif_backend_handles(&d.be[0]), 1);
+    d3_end(&d);
+}
+END_TEST
+
 static void touch(uint32_t i)
 {
     char name[32];
@@ -579,6 +620,7 @@ int main(void)
     tcase_add_test(tc, attributes_and_names);
     tcase_add_test(tc, locks_that_wait);
     tcase_add_test(tc, lock_of_a_closed_handle);
+    tcase_add_loop_test(tc, resume_of_waiting_locks, 0, 2);
     tcase_add_test(tc, changes);
     tcase_add_test(tc, queues_and_exports);
     tcase_add_test(tc, B3_reserved);
