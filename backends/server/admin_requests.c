@@ -78,6 +78,8 @@ static void put_export(const struct request *rq, const struct fsi_export *e)
     (void)fsif_dict_put_u32(out, "special", e->special);
     (void)fsif_dict_put_u32(out, "exclusive", e->exclusive);
     (void)fsif_dict_put_u32(out, "nolease", e->nolease);
+    (void)fsif_dict_put_u32(out, "nolock", e->nolock);
+    (void)fsif_dict_put_u32(out, "noxattr", e->noxattr);
     put_map(e, out);
     (void)fsif_dict_put_u32(out, "handles", e->max_handles);
     (void)fsif_dict_put_u32(out, "nodes", e->max_nodes);

@@ -40,7 +40,7 @@ static void add(struct fsi_attachments *a, const char *name, const struct fsif_s
 {
     pthread_mutex_lock(&a->lock);
     strcpy(a->list[a->n].name, name);
-    a->list[a->n].ops = ops;
+    a->list[a->n].ops = *ops;
     a->list[a->n].store = store;
     a->n++;
     pthread_mutex_unlock(&a->lock);
@@ -100,7 +100,7 @@ static int ask(struct fsi_session *s, const char *name, struct fsi_opening *open
 static int attach(struct fsi_session *s, const char *name)
 {
     struct fsi_attachments *a = &s->attachments;
-    const struct fsif_store_ops *ops;
+    struct fsif_store_ops ops;
     struct fsif_store *store;
     struct fsi_opening opening;
     int fd;
@@ -127,7 +127,7 @@ static int attach(struct fsi_session *s, const char *name)
         a->reported = 1;
         return -FSIF_EIO;
     }
-    add(a, name, ops, store);
+    add(a, name, &ops, store);
     return 0;
 }
 
@@ -147,7 +147,7 @@ int fsi_attach_export(void *arg, const char *name, const struct fsif_store_ops *
     if (i == a->n)
         rc = attach(s, name);
     if (!rc) {
-        *ops = a->list[i].ops;
+        *ops = &a->list[i].ops;
         *store = a->list[i].store;
     }
     pthread_mutex_unlock(&a->turn);
@@ -194,16 +194,16 @@ int fsi_attach_watch_fd(struct fsi_session *s, uint32_t i)
     pthread_mutex_lock(&a->lock);
     there = i < a->n;
     pthread_mutex_unlock(&a->lock);
-    if (!there || !a->list[i].ops->watch_fd)
+    if (!there || !a->list[i].ops.watch_fd)
         return -FSIF_EOPNOTSUPP;
-    return a->list[i].ops->watch_fd(a->list[i].store);
+    return a->list[i].ops.watch_fd(a->list[i].store);
 }
 
 void fsi_attach_fini(struct fsi_attachments *a)
 {
     while (a->n) {
         a->n--;
-        a->list[a->n].ops->destroy(a->list[a->n].store);
+        a->list[a->n].ops.destroy(a->list[a->n].store);
     }
     if (a->root_fd >= 0)
         close(a->root_fd);

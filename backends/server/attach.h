@@ -26,7 +26,7 @@ struct fsi_attachments {
     uint32_t n;
     struct {
         char name[FSIF_EXPORT_NAME_MAX + 1];
-        const struct fsif_store_ops *ops;
+        struct fsif_store_ops ops; /* without those that the export lacks */
         struct fsif_store *store;
     } list[FSIF_BACKEND_EXPORTS_MAX]; /* what is there stays */
     enum fsi_question question;

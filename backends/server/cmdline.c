@@ -26,6 +26,8 @@ const char fsi_usage[] =
     "        special             let devices, FIFOs and sockets be made\n"
     "        exclusive           nobody else changes what is there: no need to look\n"
     "        nolease             take no leases of files that are read, map none\n"
+    "        nolock              no locks\n"
+    "        noxattr             no extended attributes\n"
     "        strip-prefix=PATH   what guests of dialects 1 and 2 put before their paths\n"
     "        size=BYTES          memory: limit of file data, with K, M, G or T\n"
     "        nodes=N             memory: limit of files and directories\n"

@@ -144,6 +144,8 @@ struct fsi_opening {
     char source[FSIF_DICT_VALUE_MAX + 1];       /* posix: empty, the descriptor says it all */
     char strip_prefix[FSIF_DICT_VALUE_MAX + 1]; /* as the engine wants it; "": none */
     uint32_t max_handles;
+    uint32_t nolock; /* the store is to have none of these */
+    uint32_t noxattr;
     struct fsif_store_config config; /* source and root_fd unset */
 };
 

@@ -23,6 +23,8 @@ enum key {
     KEY_SPECIAL,
     KEY_EXCLUSIVE,
     KEY_NOLEASE,
+    KEY_NOLOCK,
+    KEY_NOXATTR,
     KEY_SIZE,
     KEY_NODES,
     KEY_HANDLES,
@@ -46,6 +48,8 @@ static const struct {
     [KEY_SPECIAL] = {"special", 1, 0},
     [KEY_EXCLUSIVE] = {"exclusive", 1, 0},
     [KEY_NOLEASE] = {"nolease", 1, 0},
+    [KEY_NOLOCK] = {"nolock", 1, 0},
+    [KEY_NOXATTR] = {"noxattr", 1, 0},
     [KEY_SIZE] = {"size", 0, 0},
     [KEY_NODES] = {"nodes", 0, 0},
     [KEY_HANDLES] = {"handles", 0, 0},
@@ -226,6 +230,10 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
         return set_flag(&e->exclusive, key, value, err);
     case KEY_NOLEASE:
         return set_flag(&e->nolease, key, value, err);
+    case KEY_NOLOCK:
+        return set_flag(&e->nolock, key, value, err);
+    case KEY_NOXATTR:
+        return set_flag(&e->noxattr, key, value, err);
     case KEY_ALLOW_UID:
     case KEY_ALLOW_GID:
     case KEY_ALLOW_DOMAIN:
@@ -252,8 +260,8 @@ int fsi_export_set(struct fsi_export *e, const char *key, const char *value, str
 int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *err)
 {
     static const enum key changeable[] = {KEY_RO,      KEY_MAP,       KEY_SETID,   KEY_XDEV,
-                                          KEY_SPECIAL, KEY_EXCLUSIVE, KEY_NOLEASE, KEY_SIZE,
-                                          KEY_NODES,   KEY_HANDLES};
+                                          KEY_SPECIAL, KEY_EXCLUSIVE, KEY_NOLEASE, KEY_NOLOCK,
+                                          KEY_NOXATTR, KEY_SIZE,      KEY_NODES,   KEY_HANDLES};
     char key[16];
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
@@ -269,8 +277,8 @@ int fsi_export_change(struct fsi_export *e, const char *text, struct fsi_error *
     }
     return fsi_fail(
         err, -FSIF_EINVAL,
-        "'%.*s' cannot be changed: ro, map, setid, xdev, special, exclusive, nolease, size, nodes "
-        "and handles can, and who may use it with allow and deny",
+        "'%.*s' cannot be changed: ro, map, setid, xdev, special, exclusive, nolease, nolock, "
+        "noxattr, size, nodes and handles can, and who may use it with allow and deny",
         (int)len, text);
 }
 

@@ -35,6 +35,8 @@ struct fsi_export {
     uint32_t special;
     uint32_t exclusive;
     uint32_t nolease;
+    uint32_t nolock;
+    uint32_t noxattr;
     uint32_t map; /* enum fsi_map */
     uint32_t map_uid;
     uint32_t map_gid;

@@ -220,6 +220,8 @@ static const struct number opening_numbers[] = {
     {"special", offsetof(struct fsi_opening, config.special), 1},
     {"exclusive", offsetof(struct fsi_opening, config.exclusive), 1},
     {"nolease", offsetof(struct fsi_opening, config.nolease), 1},
+    {"nolock", offsetof(struct fsi_opening, nolock), 1},
+    {"noxattr", offsetof(struct fsi_opening, noxattr), 1},
     {"map", offsetof(struct fsi_opening, config.map), FSIF_MAP_OWNER},
     {"uid", offsetof(struct fsi_opening, config.uid), UINT32_MAX},
     {"gid", offsetof(struct fsi_opening, config.gid), UINT32_MAX},

@@ -99,6 +99,8 @@ int fsi_worker_answer_export(struct fsi_worker *w, const char *name)
         opening.config.special = e->special;
         opening.config.exclusive = e->exclusive;
         opening.config.nolease = e->nolease;
+        opening.nolock = e->nolock;
+        opening.noxattr = e->noxattr;
         opening.config.max_bytes = terms.max_bytes;
         opening.config.max_nodes = terms.max_nodes;
         fsi_export_owner(e, &w->supervisor->self, &w->who, &opening.config);

@@ -156,11 +156,25 @@ static void raise_nofile(uint32_t handles)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What the export does not have is missing, as it is in a store that cannot do it. */
+static void leave_out(const struct fsi_opening *opening, struct fsif_store_ops *ops)
+{
+    if (opening->nolock)
+        ops->lock = NULL;
+    if (opening->noxattr) {
+        ops->getxattr = NULL;
+        ops->setxattr = NULL;
+        ops->listxattr = NULL;
+        ops->removexattr = NULL;
+    }
+}
+
 int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *opening, int root_fd,
-                           const struct fsif_store_ops **ops, struct fsif_store **store)
+                           struct fsif_store_ops *ops, struct fsif_store **store)
 {
     struct fsif_store_config config = opening->config;
-    int rc = fsif_registry_store(s->registry, opening->store, ops);
+    const struct fsif_store_ops *all;
+    int rc = fsif_registry_store(s->registry, opening->store, &all);
 
     config.root_fd = root_fd;
     /* The peer's worker does not learn where on the host its export lies. */
@@ -169,10 +183,15 @@ int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *open
     config.moves = fsi_moves_add;
     config.moves_arg = fsi_moves_of(&s->common, opening->name);
     if (!rc)
-        rc = (*ops)->create(&config, store);
+        rc = all->create(&config, store);
     if (rc && root_fd >= 0)
         close(root_fd);
-    return rc;
+    if (rc)
+        return rc;
+    *ops = *all;
+    ops->size = sizeof(*ops);
+    leave_out(opening, ops);
+    return 0;
 }
 
 static void on_lock_waits(void *arg)
@@ -196,7 +215,7 @@ static void describe_engine(struct fsi_session *s, const struct fsif_choice *cho
     config->queue = queue;
     config->transport = s->transport;
     config->session = s->peer;
-    config->store_ops = s->attachments.list[0].ops;
+    config->store_ops = &s->attachments.list[0].ops;
     config->store = s->attachments.list[0].store;
     config->hooks = &s->hooks;
     config->quirks = s->quirks;
@@ -279,7 +298,7 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
                                   const struct fsif_offer *offer, struct fsif_choice *choice,
                                   int root_fd)
 {
-    const struct fsif_store_ops *ops;
+    struct fsif_store_ops ops;
     struct fsif_store *store;
     struct fsif_dict answer;
     int rc = limit(s, offer, choice);
@@ -305,7 +324,7 @@ static enum fsi_end start_session(struct fsi_session *s, const struct fsif_dict 
         fsi_session_report(s, "store-failed", fsif_strerror(rc));
         return FSI_END_STORE;
     }
-    fsi_attach_first(&s->attachments, s->opening.name, ops, store);
+    fsi_attach_first(&s->attachments, s->opening.name, &ops, store);
     choice->read_only = s->opening.config.read_only;
     rc = start_engines(s, choice);
     if (!rc)

@@ -63,11 +63,12 @@ void fsi_session_report(struct fsi_session *s, const char *event, const char *re
  * fsi_session_open_store - open the store that the supervisor's answer tells of
  *
  * @root_fd: what came with it, or -1; taken over
+ * @ops:     receives the store's members, without those that the export is to lack
  *
  * Threads: one at a time
  */
 int fsi_session_open_store(struct fsi_session *s, const struct fsi_opening *opening, int root_fd,
-                           const struct fsif_store_ops **ops, struct fsif_store **store);
+                           struct fsif_store_ops *ops, struct fsif_store **store);
 
 /** fsi_session_fini - close everything; no queue may run */
 void fsi_session_fini(struct fsi_session *s);

@@ -331,6 +331,35 @@ def exclusive(folder):
             refused(errno.ENOENT, left.readfile, "a/b/new")
 
 
+def left_out(folder):
+    """Exports without locks or extended attributes, one that a session begins with or a later one."""
+    os.mkdir(folder + "/d")
+    with Daemon(folder, "-e", "x=%s/d,nolock,noxattr" % folder, "-e", "y=%s/d" % folder,
+                "-e", "m=memory:,nolock=yes", "-e", "n=memory:,noxattr") as daemon:
+        for first in "xy":
+            with start(daemon, first) as s:
+                bare, full = (s.export(name) if name != first else w.ROOT for name in "xy")
+                handle = s.open("f", w.CREAT | w.RDWR, base=bare)
+                refused(errno.EOPNOTSUPP, s.lock, handle, EXCLUSIVE)
+                for call in ((s.setxattr, "f", "user.a", b"1"), (s.getxattr, "f", "user.a"),
+                             (s.listxattr, "f"), (s.removexattr, "f", "user.a")):
+                    refused(errno.EOPNOTSUPP, *call, base=bare)
+                handle = s.open("f", w.RDWR, base=full)
+                s.lock(handle, EXCLUSIVE)
+                s.lock(handle, UNLOCK)
+                s.setxattr("f", "user.a", b"1", base=full)
+                s.removexattr("f", "user.a", base=full)
+        for first, locks in ("m", False), ("n", True):
+            with start(daemon, first) as s:
+                handle = s.open("f", w.CREAT | w.RDWR)
+                if locks:
+                    s.lock(handle, EXCLUSIVE)
+                    refused(errno.EOPNOTSUPP, s.listxattr, "f")
+                else:
+                    refused(errno.EOPNOTSUPP, s.lock, handle, EXCLUSIVE)
+                    s.setxattr("f", "user.a", b"1")
+
+
 def answers(session):
     try:
         session.nop()
@@ -341,4 +370,4 @@ def answers(session):
 
 main([negotiated, bad_directories, one_queue_hangs, mixed, drained, poisoned, figures, other_exports,
       no_answer, many_exports, special, locks, lock_of_the_host, watches,
-      exclusive])
+      exclusive, left_out])

@@ -109,7 +109,7 @@ START_TEST(test_values)
 
     ck_assert_int_eq(RUN("-l", "shm:s", "-e",
                          "x=memory:,size=3M,nodes=9,handles=65536,setid,xdev=no,map=5:6,ro=yes,"
-                         "special,exclusive=yes"),
+                         "special,exclusive=yes,nolock,noxattr=yes"),
                      0);
     e = &options.exports[0];
     ck_assert_uint_eq(e->max_bytes, 3u << 20);
@@ -119,6 +119,7 @@ START_TEST(test_values)
     ck_assert_uint_eq(e->xdev, 0);
     ck_assert_uint_eq(e->special, 1);
     ck_assert_uint_eq(e->exclusive, 1);
+    ck_assert(e->nolock && e->noxattr && !e->nolease);
     ck_assert_uint_eq(e->read_only, 1);
     ck_assert_uint_eq(e->map, FSI_MAP_IDS);
     ck_assert_uint_eq(e->map_uid, 5);

@@ -271,6 +271,8 @@ static void detail_row(struct table *t, const struct fsif_dict *d)
     table_flag(t, "special", "SPECIAL", ctl_number(d, "special"));
     table_flag(t, "exclusive", "EXCLUSIVE", ctl_number(d, "exclusive"));
     table_flag(t, "nolease", "NOLEASE", ctl_number(d, "nolease"));
+    table_flag(t, "nolock", "NOLOCK", ctl_number(d, "nolock"));
+    table_flag(t, "noxattr", "NOXATTR", ctl_number(d, "noxattr"));
     table_number(t, "handles", "HANDLES", ctl_number(d, "handles"));
     limit(t, "size", "SIZE", fsi_admin_u64(d, "size"));
     limit(t, "nodes", "NODES", ctl_number(d, "nodes"));
