@@ -10,9 +10,9 @@
  *
  * A lock that waits:
  *
- *   FREE -> TAKEN -> PARKED --answered--> WAITS <--not yet-- BUSY --got it, failed, cancelled-->
- * DONE
- *                                           +--------try------^              notice sent: -> FREE
+ *   FREE -> TAKEN -> PARKED --answered--> WAITS <--not yet-- BUSY --got it, failed, cancelled--+
+ *                                           |                 ^                               |
+ *                                           +------try--------+         FREE <--notice-- DONE <-+
  *
  * Invariant: only who moved the word to TAKEN or BUSY touches the rest, but for the cookie, which
  * cancel reads while it stands. DONE is kept while there is no room for the notice, and tried again

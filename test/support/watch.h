@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define WATCH_PAGES 2u
+#define WATCH_PAGES 3u
 
 /** watch_possible - Return: 1 on machines whose single step is known here; 0 */
 int watch_possible(void);
