@@ -33,6 +33,10 @@ enum {
     TO_BUFFER = 8,
     FROM_BUFFER = 16,
     IN_ARENA = 32, /* the data is a range, which nobody copies */
+    PARKS = 64,    /* it cancels a lock, which is made to wait uncounted */
+    WATCHES = 128, /* it makes a watch, which is ended uncounted */
+    WATCHED = 256, /* it ends a watch, which is made uncounted */
+    ON_BOTH = 512, /* op.handle2 is the open file, too */
 };
 
 #define ROOT .handle = FSIF_HANDLE_ROOT
@@ -70,6 +74,11 @@ static const struct counted all[] = {
     {"mkdir", 3, 3, {.type = FSIF_OP_MKDIR, .path = "a/dir", ROOT, .mode = 0755}, 0},
     {"mknod", 3, 3, {.type = FSIF_OP_MKNOD, .path = "a/f", ROOT, .mode = FSIF_S_IFREG | 0644}, 0},
     {"symlink", 3, 3, {.type = FSIF_OP_SYMLINK, .path = "a/link", .path2 = "target", ROOT}, 0},
+    {"link",
+     3,
+     3,
+     {.type = FSIF_OP_LINK, .path = "a/file", .path2 = "b/file", ROOT, .handle2 = FSIF_HANDLE_ROOT},
+     0},
     {"readlink",
      3,
      3,
@@ -84,6 +93,7 @@ static const struct counted all[] = {
     {"statvfs", 3, 3, {.type = FSIF_OP_STATVFS, .path = "a", ROOT}, 0},
     {"allocate", 3, 3, {.type = FSIF_OP_ALLOCATE, .length = 1}, ON_FILE},
     {"seek", 3, 3, {.type = FSIF_OP_SEEK, .offset = 1}, ON_FILE},
+    {"copy-range", 3, 3, {.type = FSIF_OP_COPY_RANGE, .length = 1}, ON_FILE | ON_BOTH},
     {"getxattr",
      3,
      3,
@@ -94,6 +104,24 @@ static const struct counted all[] = {
      3,
      {.type = FSIF_OP_SETXATTR, .path = "a/file", .path2 = "user.x", ROOT, .length = 5},
      FROM_BUFFER},
+    {"listxattr",
+     3,
+     3,
+     {.type = FSIF_OP_LISTXATTR, .path = "a/file", ROOT, .length = LENGTH},
+     TO_BUFFER},
+    {"removexattr",
+     3,
+     3,
+     {.type = FSIF_OP_REMOVEXATTR, .path = "a/file", .path2 = "user.x", ROOT},
+     0},
+    {"watch",
+     3,
+     3,
+     {.type = FSIF_OP_WATCH, .flags = FSIF_CHANGE_CREATE, .cookie = 1},
+     ON_FILE | WATCHES},
+    {"unwatch", 3, 3, {.type = FSIF_OP_UNWATCH}, WATCHED},
+    {"cancel", 3, 3, {.type = FSIF_OP_CANCEL, .cookie = 2}, PARKS},
+    {"export", 3, 3, {.type = FSIF_OP_EXPORT, .path = "other"}, CLOSES},
     {"lock", 3, 3, {.type = FSIF_OP_LOCK, .mode = FSIF_LOCK_EXCLUSIVE}, ON_FILE},
     {"readfile",
      3,
@@ -164,6 +192,8 @@ static void fill(struct fsif_call *call, const struct counted *c, const struct f
     call->op = c->op;
     if (c->flags & ON_FILE)
         call->op.handle = file;
+    if (c->flags & ON_BOTH)
+        call->op.handle2 = file;
     if (c->flags & TO_BUFFER)
         call->op.buffer = buffer;
     if (c->flags & FROM_BUFFER)
@@ -174,6 +204,41 @@ static void fill(struct fsif_call *call, const struct counted *c, const struct f
     }
 }
 
+/* What the operation finds when it begins. */
+static void before(struct rig *r, const struct counted *c, unsigned dialect, struct fsif_op *op)
+{
+    int64_t value;
+
+    if (c->flags & OPENS)
+        op->handle = open_file(r, dialect);
+    if (c->flags & PARKS) {
+        value = quietly(r, (struct fsif_op){.type = FSIF_OP_LOCK,
+                                            .handle = file,
+                                            .mode = FSIF_LOCK_EXCLUSIVE,
+                                            .flags = FSIF_LOCK_WAIT,
+                                            .offset = RIG_LOCKED,
+                                            .length = 1,
+                                            .cookie = c->op.cookie});
+        if (value != -FSIF_EINPROGRESS)
+            die(dialect, "lock", value);
+    }
+    if (c->flags & WATCHED) {
+        value = quietly(r, (struct fsif_op){
+                               .type = FSIF_OP_WATCH, .handle = file, .flags = FSIF_CHANGE_CREATE});
+        if (value < 0)
+            die(dialect, "watch", value);
+        op->offset = (uint64_t)value;
+    }
+}
+
+static void after(struct rig *r, const struct counted *c, int64_t value)
+{
+    if (c->flags & CLOSES)
+        quietly(r, (struct fsif_op){.type = FSIF_OP_CLOSE, .handle = (uint32_t)value});
+    if (c->flags & WATCHES)
+        quietly(r, (struct fsif_op){.type = FSIF_OP_UNWATCH, .offset = (uint64_t)value});
+}
+
 static int64_t once(struct rig *r, const struct counted *c, unsigned dialect, unsigned more,
                     const struct fsif_range *range)
 {
@@ -182,8 +247,7 @@ static int64_t once(struct rig *r, const struct counted *c, unsigned dialect, un
 
     rig_prepare(r, &call);
     fill(&call, c, range);
-    if (c->flags & OPENS)
-        call.op.handle = open_file(r, dialect);
+    before(r, c, dialect, &call.op);
     CALLGRIND_TOGGLE_COLLECT;
     value = rig_call(r, &call);
     if (more > 0)
@@ -191,8 +255,7 @@ static int64_t once(struct rig *r, const struct counted *c, unsigned dialect, un
     CALLGRIND_TOGGLE_COLLECT;
     if (value < 0)
         die(dialect, c->name, value);
-    if (c->flags & CLOSES)
-        quietly(r, (struct fsif_op){.type = FSIF_OP_CLOSE, .handle = (uint32_t)value});
+    after(r, c, value);
     return value;
 }
 

@@ -8,6 +8,9 @@
 #include <fsif/frontend.h>
 #include <fsif/op.h>
 
+/* The octet of every file whose lock is never to be had. */
+#define RIG_LOCKED 99u
+
 struct rig {
     struct fsif_frontend fe;
     struct fsif_backend be;
