@@ -19,7 +19,9 @@ TCase *frontend_hostile_cases(void);
 TCase *frontend_resume_cases(void);
 
 /* unit.dialect3 */
+void dialect3_add_locks(TCase *t);
 void dialect3_add_queues(TCase *t);
+void dialect3_add_missing(TCase *t);
 
 /* unit.client */
 void client_add_ends(TCase *t);
