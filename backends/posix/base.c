@@ -27,7 +27,8 @@
 #include <unistd.h>
 #include "internal.h"
 
-enum { CHEAP_DEPTH = 64 };
+/* CLIMBS: ".." of links in one path, each of which is as long a look as the directory is deep */
+enum { CHEAP_DEPTH = 64, CLIMBS = 256 };
 
 int fsi_posix_is_root(const struct fsif_store *st, const struct stat *now)
 {
@@ -139,11 +140,12 @@ int fsi_posix_start(struct fsif_store *st, uint64_t base, const char **path, str
     return err;
 }
 
-/* A start for a second path; one look is enough at a base that is the first's. */
+/* A start for a second path; one look is enough at a base that is the first's, unless the first
+ * went on to a directory of its own. */
 int fsi_posix_start_second(struct fsif_store *st, uint64_t base, const struct posix_from *first,
                            uint64_t base2, const char **path2, struct posix_from *out)
 {
-    if (base2 == FSIF_STORE_ROOT || base2 != base)
+    if (base2 == FSIF_STORE_ROOT || base2 != base || first->held != NULL)
         return fsi_posix_start(st, base2, path2, out);
     *out = (struct posix_from){.fd = first->fd, .depth = first->depth};
     return 0;
@@ -163,6 +165,7 @@ struct walk {
     int out;                      /* what was opened, or why not; set at DONE */
     int dir;                      /* in the export */
     int owned;                    /* dir is to be closed */
+    int climbs;                   /* so far */
     char rest[FSIF_PATH_MAX + 1]; /* of the path, from dir */
 };
 
@@ -192,8 +195,11 @@ static const char *next(struct walk *w, char name[FSIF_NAME_MAX + 1], int *last)
 
 static int go_up(const struct fsif_store *st, struct walk *w)
 {
-    int up = openat(w->dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int up;
 
+    if (++w->climbs > CLIMBS)
+        return -FSIF_ELOOP;
+    up = openat(w->dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (up < 0)
         return posix_fail();
     enter(w, up);

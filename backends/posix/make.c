@@ -15,7 +15,8 @@
  * opened by name, and another one may stand there by then. It is changed only if it is empty, ours
  * and has the mode that we made; to change such a one is to do what removing it and making a new
  * one would have done, which whoever moved it there could have asked for as well. Otherwise it is
- * left alone: the directory that was made was moved away, and keeps its owner and mode.
+ * left alone: the directory that was made was moved away, and keeps its owner and mode. The name is
+ * used without slashes at its end, for those lead through a link, whatever O_NOFOLLOW says.
  *
  * In a set-group-id directory new files keep that directory's group and new directories the bit
  * too, as for every process of a Linux host. mkdir itself knows no set-id bits, as in Linux.
@@ -211,13 +212,22 @@ static int mkdir_once(struct fsif_store *st, int from, const char *path, mode_t 
     return err;
 }
 
-int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
+int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *given, uint32_t mode)
 {
+    char name[FSIF_PATH_MAX + 1];
+    const char *path = name;
     struct posix_from from;
+    size_t len = strlen(given);
     int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
+    if (len > FSIF_PATH_MAX)
+        return -FSIF_ENAMETOOLONG;
+    while (len > 1 && given[len - 1] == '/')
+        len--;
+    memcpy(name, given, len);
+    name[len] = '\0';
     err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;

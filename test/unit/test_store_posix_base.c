@@ -324,6 +324,81 @@ START_TEST(b19_race_from_a_directory)
 }
 END_TEST
 
+/* What another session does between the calls of a mkdir; the linker puts it there. */
+static void (*after_mkdir)(void);
+int __real_mkdirat(int dir, const char *name, mode_t mode);
+int __wrap_mkdirat(int dir, const char *name, mode_t mode);
+int __wrap_mkdirat(int dir, const char *name, mode_t mode)
+{
+    int result = __real_mkdirat(dir, name, mode);
+
+    if (after_mkdir != NULL)
+        after_mkdir();
+    return result;
+}
+
+static uid_t owner_of(int dir, const char *name)
+{
+    struct stat now;
+
+    ck_assert_int_eq(fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW), 0);
+    return now.st_uid;
+}
+
+static void swap_with_link(void)
+{
+    after_mkdir = NULL;
+    ck_assert_int_eq(renameat2(export_fd, "new", export_fd, "link", RENAME_EXCHANGE), 0);
+}
+
+/* B19: a new directory that is a link by the time it gets its owner and mode. */
+START_TEST(b19_link_after_mkdir)
+{
+    static const char *const names[] = {"new", "new/", "new//"};
+    struct fsif_store *plain = store;
+
+    store = make_with((struct fsif_store_config){
+        .map = FSIF_MAP_OWNER, .uid = geteuid() == 0 ? 1000 : geteuid(), .gid = getegid()});
+    for (int i = 0; i < 2 * 3; i++) {
+        struct fsif_store *map = i < 3 ? store : plain;
+
+        ck_assert_int_eq(mkdirat(outside_fd, "theirs", 0700), 0);
+        ck_assert_int_eq(symlinkat("../outside/theirs", export_fd, "link"), 0);
+        after_mkdir = swap_with_link;
+        ck_assert_int_eq(OPS->mkdir(map, ROOT, names[i % 3], 0777), 0);
+        ck_assert_ptr_null(after_mkdir);
+        ck_assert_uint_eq(mode_of(outside_fd, "theirs"), 0700);
+        ck_assert_uint_eq(owner_of(outside_fd, "theirs"), geteuid());
+        ck_assert_int_eq(unlinkat(export_fd, "new", 0), 0);
+        ck_assert_int_eq(unlinkat(export_fd, "link", AT_REMOVEDIR), 0);
+        ck_assert_int_eq(unlinkat(outside_fd, "theirs", AT_REMOVEDIR), 0);
+    }
+    OPS->destroy(store);
+    store = plain;
+}
+END_TEST
+
+/* However many links of a path climb, and however far: each step is as long a look as it is deep.
+ */
+START_TEST(climbs_are_limited)
+{
+    char text[6 * 200 + 8] = "";
+    struct fsif_attr attr;
+    uint64_t b;
+
+    make_tree();
+    for (int i = 0; i < 200; i++)
+        strcat(text, "../b/");
+    ck_assert_int_eq(symlinkat(text, export_fd, "a/b/once"), 0);
+    strcat(text, "once/f");
+    ck_assert_int_eq(symlinkat(text, export_fd, "a/b/twice"), 0);
+    b = open_dir(store, "a/b");
+    ck_assert_int_eq(OPS->stat(store, b, "once/f", 0, &attr), 0);
+    ck_assert_int_eq(OPS->stat(store, b, "twice", 0, &attr), -FSIF_ELOOP);
+    ck_assert_int_eq(OPS->close(store, b), 0);
+}
+END_TEST
+
 void add_bases(TCase *c)
 {
     tcase_add_test(c, from_a_directory);
@@ -333,6 +408,8 @@ void add_bases(TCase *c)
     tcase_add_test(c, b22_moved_out);
     tcase_add_test(c, moved_inside);
     tcase_add_test(c, exclusive);
+    tcase_add_test(c, b19_link_after_mkdir);
+    tcase_add_test(c, climbs_are_limited);
     tcase_add_test(c, b22_race_from_a_directory);
     tcase_add_test(c, b19_race_from_a_directory);
 }

@@ -316,6 +316,27 @@ START_TEST(exclusive_of_two_sessions)
 }
 END_TEST
 
+/* With two paths from one handle of the root each is found on its own. */
+START_TEST(exclusive_from_one_handle)
+{
+    struct fsif_store *plain = store;
+    uint64_t root;
+
+    make_tree();
+    ck_assert_int_eq(mkdirat(export_fd, "c", 0755), 0);
+    put(export_fd, "a/f", "mine");
+    store = make_with((struct fsif_store_config){.exclusive = 1});
+    root = open_dir(store, ".");
+    ck_assert_int_eq(OPS->rename(store, root, "a/f", root, "c/f", 0), 0);
+    ck_assert(exists(export_fd, "c/f") && !exists(export_fd, "a/c/f"));
+    ck_assert_int_eq(OPS->link(store, root, "c/f", root, "a/b/g", 0), 0);
+    ck_assert(exists(export_fd, "a/b/g"));
+    ck_assert_int_eq(OPS->close(store, root), 0);
+    OPS->destroy(store);
+    store = plain;
+}
+END_TEST
+
 void add_kept(TCase *c)
 {
     tcase_add_test(c, b22_kept_directories_keep_up);
@@ -325,4 +346,5 @@ void add_kept(TCase *c)
     tcase_add_test(c, exclusive_keeps_up);
     tcase_add_test(c, exclusive_threads);
     tcase_add_test(c, exclusive_of_two_sessions);
+    tcase_add_test(c, exclusive_from_one_handle);
 }
