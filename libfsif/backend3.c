@@ -36,6 +36,9 @@
 enum lock_stage { LOCK_FREE, LOCK_TAKEN, LOCK_PARKED, LOCK_WAITS, LOCK_BUSY, LOCK_DONE };
 enum watch_stage { WATCH_FREE, WATCH_TAKEN, WATCH_ACTIVE };
 
+/* Somebody else may make changes as fast as they are taken. */
+#define CHANGES_AT_ONCE 256
+
 #define STAGE 7u
 #define CANCELLED 8u
 #define LIFE 16u
@@ -495,6 +498,21 @@ static void tell_watchers(struct fsif_backend *be, const struct fsi_backend_view
     }
 }
 
+int fsif_backend_watches(const struct fsif_backend *be, const struct fsif_store *store)
+{
+    struct fsi_backend_view v;
+
+    fsi_backend_look(be, &v);
+    for (uint32_t i = 0; i < v.home->max_watches; i++) {
+        const struct fsi_watch *w = &v.watches[i];
+
+        if (stage_of(&w->stage) == WATCH_ACTIVE &&
+            fsi_backend_export(be, fsi_load_acquire(&w->export)).store == store)
+            return 1;
+    }
+    return 0;
+}
+
 int fsif_backend_changes(struct fsif_backend *any)
 {
     struct fsif_backend *be = home(any);
@@ -506,7 +524,8 @@ int fsif_backend_changes(struct fsif_backend *any)
     for (uint32_t i = 0; i < FSIF_BACKEND_EXPORTS_MAX; i++) {
         const struct fsif_backend_export x = fsi_backend_export(be, i);
 
-        while (x.ops && x.ops->watch_next && x.ops->watch_next(x.store, &change) == 1) {
+        while (x.ops && x.ops->watch_next && count < CHANGES_AT_ONCE &&
+               x.ops->watch_next(x.store, &change) == 1) {
             tell_watchers(be, &v, i, &change);
             count++;
         }

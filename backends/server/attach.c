@@ -194,7 +194,9 @@ int fsi_attach_watch_fd(struct fsi_session *s, uint32_t i)
     pthread_mutex_lock(&a->lock);
     there = i < a->n;
     pthread_mutex_unlock(&a->lock);
-    if (!there || !a->list[i].ops.watch_fd)
+    /* A store's descriptor may be one of few, such as inotify's for each user. */
+    if (!there || !a->list[i].ops.watch_fd ||
+        !fsif_backend_watches(&s->engines[0].backend, a->list[i].store))
         return -FSIF_EOPNOTSUPP;
     return a->list[i].ops.watch_fd(a->list[i].store);
 }

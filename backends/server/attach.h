@@ -62,7 +62,8 @@ int fsi_attach_answer(struct fsi_session *s, const struct fsif_dict *answer, int
 /** fsi_attach_give_up - whoever waits for an answer gets none */
 void fsi_attach_give_up(struct fsi_session *s);
 
-/** fsi_attach_watch_fd - what tells that a directory of export @i changed; a negative FSIF_E* */
+/** fsi_attach_watch_fd - what tells that a directory of export @i changed; a negative FSIF_E*: none
+ * is watched */
 int fsi_attach_watch_fd(struct fsi_session *s, uint32_t i);
 
 /** fsi_attach_fini - close the stores; no engine uses them any more */

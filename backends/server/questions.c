@@ -27,14 +27,16 @@ void fsi_worker_log(struct fsi_worker *w, int level, const char *event, const ch
                     const char *reason)
 {
     struct fsi_supervisor *sv = w->supervisor;
+    struct fsif_log *log = level > FSIF_LOG_WARNING  ? &sv->peer_log
+                           : strcmp(event, "denied") ? &sv->fault_log
+                                                     : &sv->denied_log;
     char id[16];
     char peer[FSI_PEER_TEXT];
 
     snprintf(id, sizeof(id), "%u", w->session);
     fsi_worker_peer(w, peer);
-    fsif_log_limited(level <= FSIF_LOG_WARNING ? &sv->fault_log : &sv->peer_log, level, event,
-                     "session", id, "transport", w->transport->name, "peer", peer, "export",
-                     export_name, reason ? "reason" : (const char *)NULL, reason,
+    fsif_log_limited(log, level, event, "session", id, "transport", w->transport->name, "peer",
+                     peer, "export", export_name, reason ? "reason" : (const char *)NULL, reason,
                      (const char *)NULL);
 }
 

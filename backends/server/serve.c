@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <uv.h>
 #include "attach.h"
@@ -27,6 +28,9 @@
 #define GRACE_MS 2000u
 #define RETRY_FIRST_MS 1u
 #define RETRY_LAST_MS 20u
+
+/* How long this thread may be kept in a bell */
+#define RING_MS 100
 #define THREADS_MIN 2u
 
 struct serving {
@@ -161,11 +165,30 @@ static void on_term(uv_signal_t *sig, int number)
 
 /* --- locks and watches ---------------------------------------------------------------------- */
 
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Notices are rung for by this thread, which alone sees the end of the session: a peer must not
+ * keep it in a bell. A signal ends what waits there; see bell.c of the shm transport. */
+static void bound_rings(int on)
+{
+    const struct timeval each = {.tv_usec = on ? RING_MS * 1000 : 0};
+    const struct itimerval timer = {.it_interval = each, .it_value = each};
+
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct serving *w = timer->data;
+    uint32_t left;
 
-    if (!fsif_backend_retry_locks(&w->session->engines[0].backend))
+    bound_rings(1);
+    left = fsif_backend_retry_locks(&w->session->engines[0].backend);
+    bound_rings(0);
+    if (!left)
         return;
     w->retry_ms = 2 * w->retry_ms < RETRY_LAST_MS ? 2 * w->retry_ms : RETRY_LAST_MS;
     uv_timer_start(timer, on_retry, w->retry_ms, 0);
@@ -185,7 +208,9 @@ static void on_change(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
+    bound_rings(1);
     fsif_backend_changes(&w->session->engines[0].backend);
+    bound_rings(0);
 }
 
 /* A store's descriptor is looked for when it is needed: it may be made by the first watch. */
@@ -374,7 +399,9 @@ static void tell_serving(const struct fsi_session *s)
 
 static int begin(struct serving *w)
 {
-    if (init_loop(w))
+    const struct sigaction alarmed = {.sa_handler = on_alarm};
+
+    if (init_loop(w) || sigaction(SIGALRM, &alarmed, NULL))
         return -FSIF_ENOMEM;
     set_hooks(w);
     return start_queues(w);

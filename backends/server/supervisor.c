@@ -430,6 +430,7 @@ int fsi_supervisor_run(struct fsi_options *options, struct fsi_error *err)
     sv.program_fd = sv.reserve_fd = sv.common_fd = -1;
     fsif_log_init(&sv.log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     fsif_log_init(&sv.fault_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
+    fsif_log_init(&sv.denied_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     fsif_log_init(&sv.peer_log, STDERR_FILENO, (int)options->log_level, "fsif-backend");
     if (uv_loop_init(&sv.loop)) {
         fsi_fail(err, -FSIF_ENOMEM, "cannot start an event loop");

@@ -32,6 +32,8 @@ struct fsi_supervisor {
     struct fsif_log log;       /* the daemon's own life */
     struct fsif_log peer_log;  /* what peers cause in good order: limited on its own */
     struct fsif_log fault_log; /* and what they do wrong, so that it does not hide the other */
+    struct fsif_log
+        denied_log; /* what they may not use, which anybody can ask for again and again */
     uv_loop_t loop;
     uv_signal_t term;
     uv_signal_t interrupt;

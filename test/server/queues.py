@@ -165,6 +165,18 @@ def poisoned(folder):
             other.nop()
 
 
+def refused_in_vain(folder):
+    """Whoever asks again and again for what it may not have hides no fault of another one's."""
+    with Daemon(folder, "-e", "x=memory:") as daemon:
+        with start(daemon) as noisy, start(daemon, queues=3) as s:
+            for i in range(30):
+                refused(errno.ENOENT, noisy.export, "none%d" % i)
+            s.queues[1].set_word(0, 1000)
+            s.queues[1].ring_bell()
+            assert s.wait_gone()
+            daemon.wait_log("event=poisoned")
+
+
 def figures(folder):
     with Controlled(folder, "-e", "x=memory:", "-e", "y=memory:", "-e", "z=memory:") as daemon:
         with start(daemon, queues=2) as s:
@@ -309,6 +321,28 @@ def watches(folder):
                 os.remove(path)
 
 
+def inotify(folder):
+    """A session with several exports takes an inotify only where it watches: users have few."""
+    for name in "xyz":
+        os.makedirs(folder + "/" + name)
+    with Daemon(folder, "-e", "x=%s/x" % folder, "-e", "y=%s/y" % folder,
+                "-e", "z=%s/z" % folder) as daemon:
+        with start(daemon) as s:
+            roots = [s.open(".", w.DIRECTORY), s.export("y"), s.export("z")]
+            worker, = daemon.workers()
+
+            def taken():
+                fds = "/proc/%d/fd/" % worker
+                return sum("inotify" in os.readlink(fds + fd) for fd in os.listdir(fds))
+
+            assert taken() == 0
+            for n, name in (2, "z"), (0, "x"):
+                s.watch(roots[n], CREATED, n)
+                open(folder + "/%s/new" % name, "w").close()
+                assert s.next_notice()[1] == n
+                assert taken() == (1 if name == "z" else 2)
+
+
 def exclusive(folder):
     """Sessions of an exclusive export: what one moves, or dies moving, no other one looks for."""
     for path in "d/a/b", "d/a/c":
@@ -370,4 +404,5 @@ def answers(session):
 
 main([negotiated, bad_directories, one_queue_hangs, mixed, drained, poisoned, figures, other_exports,
       no_answer, many_exports, special, locks, lock_of_the_host, watches,
-      exclusive, left_out])
+      exclusive, left_out, refused_in_vain,
+      inotify])

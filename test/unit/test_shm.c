@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <fsif/host.h>
@@ -169,6 +170,45 @@ START_TEST(B13_hostile_bells)
     ck_assert_int_eq(t->notify(back, 0), 0);
     ck_assert_int_eq(fsif_wait_fd(fd, POLLIN, 0), POLLIN);
     alarm(0);
+}
+END_TEST
+
+/* What the peer does between a look at the bell and the ring; the linker puts it there. */
+static int fill_at_next_poll = -1;
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+    int result = __real_poll(fds, n, timeout);
+
+    if (fill_at_next_poll >= 0)
+        (void)eventfd_write(fill_at_next_poll, UINT64_MAX - 1);
+    fill_at_next_poll = -1;
+    return result;
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* One that fills the counter just before the ring keeps a thread no longer than to the next signal.
+ */
+START_TEST(B13_bell_that_is_full_by_then)
+{
+    const struct itimerval soon = {{0, 50000}, {0, 50000}}, never = {{0, 0}, {0, 0}};
+    const struct sigaction action = {.sa_handler = on_alarm};
+    int fd;
+
+    start();
+    fd = t->event_fd(front, 0);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_RDWR), 0);
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    fill_at_next_poll = fd;
+    setitimer(ITIMER_REAL, &soon, NULL);
+    ck_assert_int_eq(t->notify(back, 0), 0);
+    setitimer(ITIMER_REAL, &never, NULL);
+    ck_assert_int_eq(fill_at_next_poll, -1);
 }
 END_TEST
 
@@ -349,6 +389,7 @@ int main(void)
     tcase_add_test(c, F12_more_queues_than_offered);
     tcase_add_test(c, bells_are_as_many_as_queues);
     tcase_add_test(c, B13_hostile_bells);
+    tcase_add_test(c, B13_bell_that_is_full_by_then);
     tcase_add_test(c, memory);
     tcase_add_test(c, B6_B17_map);
     tcase_add_test(c, B6_B17_map_many);

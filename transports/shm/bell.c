@@ -6,9 +6,10 @@
  *  - a write could wait if the peer had also filled the counter, which takes nobody but the peer:
  *    eventfd has no RWF_NOWAIT for writing, so the counter is polled first, for some 0.1 us.
  * What is left is a peer that fills the counter between that poll and the write, with O_NONBLOCK
- * cleared: it can stop one thread of its own session until somebody reads the bell. The backend
- * serves each session in a process of its own and may kill it; a frontend trusts its backend with
- * its files in any case.
+ * cleared: it can stop one thread of its own session until somebody reads the bell, or a signal
+ * comes. The backend serves each session in a process of its own, has a signal ready for the one
+ * thread there that must not be stopped, and may kill it; a frontend trusts its backend with its
+ * files in any case.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -85,22 +86,29 @@ int fsi_shm_queues(const struct fsif_dict *d, uint32_t max, uint32_t *out)
     return ret && ret != -FSIF_ENOENT ? -FSIF_EPROTO : 0;
 }
 
-int fsi_shm_bell_ring(int fd)
+/* Whether a write to @fd would not wait now. Returns 1, 0 or a negative FSIF_E* */
+static int has_room(int fd)
 {
-    const uint64_t one = 1;
     struct pollfd p = {.fd = fd, .events = POLLOUT};
-    ssize_t n;
     int ready;
 
     do {
         ready = poll(&p, 1, 0);
     } while (ready < 0 && errno == EINTR);
-    if (ready < 0)
-        return fsi_shm_last_error();
-    /* A counter that is full is a bell that rings already. */
-    if (!(p.revents & POLLOUT))
-        return 0;
+    return ready < 0 ? fsi_shm_last_error() : (p.revents & POLLOUT) != 0;
+}
+
+int fsi_shm_bell_ring(int fd)
+{
+    const uint64_t one = 1;
+    ssize_t n = -1;
+    int room;
+
     do {
+        room = has_room(fd);
+        /* A counter that is full is a bell that rings already. */
+        if (room <= 0)
+            return room;
         n = write(fd, &one, sizeof(one));
     } while (n < 0 && errno == EINTR);
     return n < 0 && errno != EAGAIN ? fsi_shm_last_error() : 0;

@@ -186,7 +186,7 @@ uint32_t fsif_backend_retry_locks(struct fsif_backend *be);
 /**
  * fsif_backend_changes - tell the peer what the stores' watches found
  *
- * Return:  changes taken
+ * Return:  changes taken, at most 256: the stores' descriptors are readable while there are more
  * Threads: one at a time
  */
 int fsif_backend_changes(struct fsif_backend *any);
@@ -214,6 +214,9 @@ uint32_t fsif_backend_handles(const struct fsif_backend *be);
 
 /** fsif_backend_poison - end the session for a reason that the caller found */
 void fsif_backend_poison(struct fsif_backend *be, enum fsif_poison reason);
+
+/** fsif_backend_watches - whether the peer watches a directory of @store. Threads: any */
+int fsif_backend_watches(const struct fsif_backend *be, const struct fsif_store *store);
 
 /** fsif_backend_reason - why the session is poisoned; FSIF_POISON_NONE: it is not */
 enum fsif_poison fsif_backend_reason(const struct fsif_backend *be);
