@@ -138,6 +138,10 @@ def nothing_private(test):
           "the requests were seen: %r" % seen)
 
 
+# Of a victim that is kept waiting; connecting to this backend has to fit in, too.
+PATIENCE_MS = 2000
+
+
 @row("F10.dialect3")
 def bells(test):
     """A storm of bells and of notices; none at all: a deadline, and an error at the end of it."""
@@ -167,13 +171,13 @@ def bells(test):
         check(len(sent) > 3000, "notices: %d" % len(sent))
 
         v = attacked(test, good, ["open:file", "read:16", "statx:file"],
-                     only("read", lambda s, q, r: s.raw(r, 16, q, bell=False)), timeout_ms=500)
+                     only("read", lambda s, q, r: s.raw(r, 16, q, bell=False)), timeout_ms=PATIENCE_MS)
         among(v.result("read:16"), (ETIMEDOUT, 16), "a read whose bell was left out")
         equal(v.result("statx:file"), 0, "the session goes on")
 
         began = time.monotonic()
         v = attacked(test, good, ["open:file", "many/4/read:16", "statx:file"],
-                     only("read", lambda s, q, r: None), timeout_ms=500)
+                     only("read", lambda s, q, r: None), timeout_ms=PATIENCE_MS)
         equal(v.results("read:16"), [ETIMEDOUT] * 4, "reads that nobody answers")
         equal(v.result("statx:file"), 0, "the session goes on")
         check(time.monotonic() - began < 20, "in time")
@@ -183,7 +187,7 @@ def bells(test):
             if r["op"] == "lock" and not r["flags"] & w.TEST:
                 session.raw(r, -errno.EINPROGRESS, where)
             return r["op"] in ("lock", "cancel")
-        v = attacked(test, good, ["open:file:rw", "flock", "nop"], never, timeout_ms=500)
+        v = attacked(test, good, ["open:file:rw", "flock", "nop"], never, timeout_ms=PATIENCE_MS)
         equal((v.result("flock"), v.result("nop")), (ETIMEDOUT, 0), "a lock that never comes")
     full_bells(test)
 
