@@ -212,22 +212,22 @@ static int mkdir_once(struct fsif_store *st, int from, const char *path, mode_t 
     return err;
 }
 
-int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *given, uint32_t mode)
+int fsi_posix_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
     char name[FSIF_PATH_MAX + 1];
-    const char *path = name;
     struct posix_from from;
-    size_t len = strlen(given);
+    size_t len = strlen(path);
     int err;
 
     if (st->read_only)
         return -FSIF_EROFS;
     if (len > FSIF_PATH_MAX)
         return -FSIF_ENAMETOOLONG;
-    while (len > 1 && given[len - 1] == '/')
+    while (len > 1 && path[len - 1] == '/')
         len--;
-    memcpy(name, given, len);
+    memcpy(name, path, len);
     name[len] = '\0';
+    path = name;
     err = fsi_posix_start(st, base, &path, &from);
     if (err != 0)
         return err;

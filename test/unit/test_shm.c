@@ -174,7 +174,7 @@ START_TEST(B13_hostile_bells)
 END_TEST
 
 /* What the peer does between a look at the bell and the ring; the linker puts it there. */
-static int fill_at_next_poll = -1;
+static _Thread_local int fill_at_next_poll = -1;
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)

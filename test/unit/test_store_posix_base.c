@@ -325,7 +325,7 @@ START_TEST(b19_race_from_a_directory)
 END_TEST
 
 /* What another session does between the calls of a mkdir; the linker puts it there. */
-static void (*after_mkdir)(void);
+static _Thread_local void (*after_mkdir)(void);
 int __real_mkdirat(int dir, const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode)
