@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fsif/negotiate.h>
-#include "exports.h"
 #include "common.h"
+#include "exports.h"
 #include "text.h"
 
 /* Exit codes of the daemon */

@@ -9,8 +9,8 @@
 #include <fsif/host.h>
 #include "area.h"
 #include "attach.h"
-#include "control.h"
 #include "common.h"
+#include "control.h"
 
 struct fsi_session {
     struct fsif_log log;

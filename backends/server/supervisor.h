@@ -9,9 +9,9 @@
 
 #include <fsif/host.h>
 #include <uv.h>
+#include "common.h"
 #include "control.h"
 #include "options.h"
-#include "common.h"
 
 struct fsi_worker;
 struct fsi_admin;
@@ -29,11 +29,10 @@ struct fsi_supervisor {
     struct fsi_options *options;
     struct fsi_self self;
     struct fsif_registry *registry;
-    struct fsif_log log;       /* the daemon's own life */
-    struct fsif_log peer_log;  /* what peers cause in good order: limited on its own */
-    struct fsif_log fault_log; /* and what they do wrong, so that it does not hide the other */
-    struct fsif_log
-        denied_log; /* what they may not use, which anybody can ask for again and again */
+    struct fsif_log log;        /* the daemon's own life */
+    struct fsif_log peer_log;   /* what peers cause in good order: limited on its own */
+    struct fsif_log fault_log;  /* and what they do wrong, so that it does not hide the other */
+    struct fsif_log denied_log; /* what they may not use: they can ask again and again */
     uv_loop_t loop;
     uv_signal_t term;
     uv_signal_t interrupt;

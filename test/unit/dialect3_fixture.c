@@ -198,3 +198,13 @@ int64_t d3_raw(struct d3 *d, const uint8_t slot[64])
     ck_assert_uint_eq(fsi_get16(at), prod % D3_SLOTS);
     return (int64_t)fsi_get64(at + 8);
 }
+
+struct fsif_op d3_lock(uint32_t h, uint32_t mode, uint32_t flags, uint64_t cookie)
+{
+    return (struct fsif_op){.type = FSIF_OP_LOCK,
+                            .handle = h,
+                            .mode = mode,
+                            .flags = flags,
+                            .cookie = cookie,
+                            .length = 10};
+}

@@ -49,6 +49,9 @@ int64_t d3_go(struct d3 *d, struct fsif_op op);
 /** d3_open - Return: a handle; fails the test if there is none */
 uint32_t d3_open(struct d3 *d, const char *path, uint32_t flags);
 
+/** d3_lock - a lock of the first ten octets */
+struct fsif_op d3_lock(uint32_t h, uint32_t mode, uint32_t flags, uint64_t cookie);
+
 /** d3_raw - a request's slot as @slot has it, but for its id, onto queue 0's ring, past the
  * frontend. Return: the answer's value; INT64_MIN: the session is poisoned */
 int64_t d3_raw(struct d3 *d, const uint8_t slot[64]);

@@ -14,13 +14,7 @@ static struct d3 d;
 
 static int64_t lock(uint32_t queue, uint32_t h, uint32_t mode, uint32_t flags, uint64_t cookie)
 {
-    return d3_on(&d, queue,
-                 (struct fsif_op){.type = FSIF_OP_LOCK,
-                                  .handle = h,
-                                  .mode = mode,
-                                  .flags = flags,
-                                  .cookie = cookie,
-                                  .length = 10});
+    return d3_on(&d, queue, d3_lock(h, mode, flags, cookie));
 }
 
 START_TEST(locks_that_wait)

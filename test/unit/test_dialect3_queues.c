@@ -55,16 +55,6 @@ static void begin(void)
         lanes[q].queue = q;
 }
 
-static struct fsif_op lock_op(uint32_t h, uint32_t mode, uint32_t flags, uint64_t cookie)
-{
-    return (struct fsif_op){.type = FSIF_OP_LOCK,
-                            .handle = h,
-                            .mode = mode,
-                            .flags = flags,
-                            .cookie = cookie,
-                            .length = 10};
-}
-
 /* --- serials --- */
 
 static uint32_t serial_at(uint32_t queue, uint32_t index)
@@ -114,9 +104,9 @@ START_TEST(cancel_of_a_parked_lock)
     begin();
     h1 = d3_open(&d, "f", FSIF_O_RDWR | FSIF_O_CREAT);
     h2 = d3_open(&d, "f", FSIF_O_RDWR);
-    ck_assert_int_eq(d3_go(&d, lock_op(h1, FSIF_LOCK_EXCLUSIVE, 0, 0)), 0);
+    ck_assert_int_eq(d3_go(&d, d3_lock(h1, FSIF_LOCK_EXCLUSIVE, 0, 0)), 0);
     d.be[0].config_.hooks = &hooks;
-    ck_assert_int_eq(d3_go(&d, lock_op(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, 7)),
+    ck_assert_int_eq(d3_go(&d, d3_lock(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, 7)),
                      -FSIF_EINPROGRESS);
     d.be[0].config_.hooks = NULL;
     (void)fsif_frontend_poll(&d.fe[0]);
@@ -126,10 +116,10 @@ START_TEST(cancel_of_a_parked_lock)
     ck_assert_uint_eq(fsif_backend_lock_waiters(&d.be[0]), 0);
     ck_assert_int_eq(d3_go(&d, (struct fsif_op){.type = FSIF_OP_CANCEL, .cookie = 7}),
                      -FSIF_ENOENT);
-    ck_assert_int_eq(d3_go(&d, lock_op(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, 8)),
+    ck_assert_int_eq(d3_go(&d, d3_lock(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, 8)),
                      -FSIF_EINPROGRESS);
     ck_assert_uint_eq(fsif_backend_retry_locks(&d.be[0]), 1);
-    ck_assert_int_eq(d3_go(&d, lock_op(h1, FSIF_LOCK_UNLOCK, 0, 0)), 0);
+    ck_assert_int_eq(d3_go(&d, d3_lock(h1, FSIF_LOCK_UNLOCK, 0, 0)), 0);
     (void)fsif_frontend_poll(&d.fe[0]);
     ck_assert_uint_eq(d.nnotices, 2);
     ck_assert_int_eq(d.notices[1].value, 0);
@@ -179,7 +169,7 @@ START_TEST(cancel_while_a_lock_parks)
     begin();
     h1 = d3_open(&d, "f", FSIF_O_RDWR | FSIF_O_CREAT);
     h2 = d3_open(&d, "f", FSIF_O_RDWR);
-    ck_assert_int_eq(d3_go(&d, lock_op(h1, FSIF_LOCK_EXCLUSIVE, 0, 0)), 0);
+    ck_assert_int_eq(d3_go(&d, d3_lock(h1, FSIF_LOCK_EXCLUSIVE, 0, 0)), 0);
     fsi_store_seq(&ended, 0);
     fsi_store_seq(&current, 0);
     ck_assert_int_eq(pthread_create(&thread[0], NULL, canceller, NULL), 0);
@@ -189,7 +179,7 @@ START_TEST(cancel_while_a_lock_parks)
 
         d.nnotices = 0;
         fsi_store_seq(&current, i);
-        ck_assert_int_eq(go(&lanes[0], lock_op(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, cookie)),
+        ck_assert_int_eq(go(&lanes[0], d3_lock(h2, FSIF_LOCK_SHARED, FSIF_LOCK_WAIT, cookie)),
                          -FSIF_EINPROGRESS);
         while (!d.nnotices || fsi_load_seq(&ended) != i) {
             ck_assert_int_ge(fsif_frontend_poll(&d.fe[0]), 0);
