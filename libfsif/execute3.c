@@ -72,11 +72,14 @@ static int64_t move_data(const struct job *j)
 
 /* --- listings and records --- */
 
+/* Entries are made in the job's own memory and move to the arena many at a time: each line there is
+ * the peer's, and to write it piece by piece waits for the peer's core again and again. */
 struct listing {
     const struct job *job;
-    uint8_t *at;
-    uint32_t used;
-    int error; /* of the store's making */
+    uint8_t *to;    /* in the arena: the next one's place */
+    uint32_t ready; /* bytes in data_ that are not there yet */
+    uint32_t used;  /* bytes of entries in all */
+    int error;      /* of the store's making */
 };
 
 static int is_dots(const struct fsif_store_entry *e)
@@ -84,11 +87,19 @@ static int is_dots(const struct fsif_store_entry *e)
     return e->name[0] == '.' && (e->name_len == 1 || (e->name_len == 2 && e->name[1] == '.'));
 }
 
+static void move_entries(struct listing *l)
+{
+    fsi_memcpy(l->to, l->job->rq->data_, l->ready);
+    l->to += l->ready;
+    l->ready = 0;
+}
+
 static int add_entry(void *arg, const struct fsif_store_entry *e)
 {
     struct listing *l = (struct listing *)arg;
     const struct job *j = l->job;
     struct fsif_entry out;
+    uint32_t size;
 
     if (is_dots(e))
         return 1;
@@ -97,8 +108,11 @@ static int add_entry(void *arg, const struct fsif_store_entry *e)
         l->error = -FSIF_EIO;
         return 0;
     }
-    if (fsi_entry3_size(e->name_len, j->op->flags) > j->op->length - l->used)
+    size = fsi_entry3_size(e->name_len, j->op->flags);
+    if (size > j->op->length - l->used)
         return 0;
+    if (size > sizeof(j->rq->data_) - l->ready)
+        move_entries(l);
     out.name = e->name;
     out.name_len = e->name_len;
     out.type = e->type;
@@ -112,16 +126,18 @@ static int add_entry(void *arg, const struct fsif_store_entry *e)
             out.ino = out.attr.ino;
         }
     }
-    fsi_entry3_put(&out, j->op->flags, l->at + l->used);
-    l->used += fsi_entry3_size(e->name_len, j->op->flags);
+    fsi_entry3_put(&out, j->op->flags, j->rq->data_ + l->ready);
+    l->ready += size;
+    l->used += size;
     return 1;
 }
 
 static int64_t read_directory(const struct job *j)
 {
-    struct listing l = {j, in_arena(j, j->op->ranges[0].at), 0, 0};
+    struct listing l = {j, in_arena(j, j->op->ranges[0].at), 0, 0, 0};
     int err = j->ops->readdir(j->store, j->base, j->op->cookie, add_entry, &l);
 
+    move_entries(&l);
     j->result->used = l.used;
     err = l.error ? l.error : err;
     return err < 0 && !l.used ? err : (int64_t)l.used;
