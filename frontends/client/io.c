@@ -24,12 +24,14 @@
 
 /* Of dialect 3: large enough that a request's own cost does not count, small enough for both sides
  * to work at once and for the pieces to stay in the cache. The backend has nothing to do until the
- * first piece of a write is copied, so that is a small one, and each next is twice as large. Where
- * both share a core, each piece would cost a change of who runs: there a piece is as large as it
- * may be. */
+ * first piece of a write is copied, so that is a small one; the next may be as much larger as a
+ * copy is faster than the store's write, which costs some microseconds a piece beyond its data.
+ * Where both share a core, each piece would cost a change of who runs: there a piece is as large as
+ * it may be. */
 #define PIECE (128u << 10)
 #define FIRST_WRITE (64u << 10)
-#define LARGEST_WRITE (512u << 10)
+#define GROWTH 4u
+#define LARGEST_WRITE (768u << 10)
 
 struct piece {
     struct fsif_call call;
@@ -41,11 +43,12 @@ struct transfer {
     struct fsi_waiter waiter;
     const struct fsif_op *op; /* the whole */
     uint64_t deadline;
-    uint64_t begun; /* bytes in pieces 0 .. next-1 */
-    uint64_t total; /* bytes counted */
-    uint32_t piece; /* bytes of the next one */
-    uint32_t most;  /* bytes of one */
-    uint32_t window;
+    uint64_t begun;   /* bytes in pieces 0 .. next-1 */
+    uint64_t settled; /* bytes in pieces 0 .. first-1 */
+    uint64_t room;    /* bytes that may be under way, but for one piece alone */
+    uint64_t total;   /* bytes counted */
+    uint32_t piece;   /* bytes of the next one */
+    uint32_t most;    /* bytes of one */
     uint32_t first;
     uint32_t next;
     int64_t error; /* what ended the count, if not a short piece */
@@ -90,7 +93,7 @@ static int begin_piece(struct transfer *t)
     if (!alone)
         fsi_submitted(t->waiter.lane, t->deadline);
     t->begun += p->call.op.length;
-    t->piece = t->piece > t->most / 2 ? t->most : 2 * t->piece;
+    t->piece = t->piece > t->most / GROWTH ? t->most : GROWTH * t->piece;
     t->next++;
     return 0;
 }
@@ -102,13 +105,21 @@ static void end_count(struct transfer *t, int64_t error)
     t->ended = 1;
 }
 
+static int may_begin(const struct transfer *t)
+{
+    if (t->ended || (t->begun == t->op->length && t->next > 0))
+        return 0;
+    if (t->next == t->first)
+        return 1;
+    return t->next - t->first < WINDOW && t->begun - t->settled + t->piece <= t->room;
+}
+
 /* Keep the ring full. */
 static void begin_pieces(struct transfer *t)
 {
     int err = 0;
 
-    while (err == 0 && !t->ended && t->next - t->first < t->window &&
-           (t->begun < t->op->length || t->next == 0))
+    while (err == 0 && may_begin(t))
         err = begin_piece(t);
     if (err < 0 && err != -FSIF_EAGAIN)
         end_count(t, err);
@@ -120,6 +131,7 @@ static void count_pieces(struct transfer *t)
     while (t->first != t->next && fsi_load_acquire(&t->pieces[t->first % WINDOW].finished)) {
         const struct fsif_call *c = &t->pieces[t->first++ % WINDOW].call;
 
+        t->settled += c->op.length;
         if (t->ended)
             continue;
         if (c->result.value < 0) {
@@ -154,17 +166,17 @@ static void wait_all(struct transfer *t)
 }
 
 static int64_t in_pieces(struct fsi_lane *lane, const struct fsif_op *op, uint32_t first,
-                         uint32_t most, uint32_t window)
+                         uint32_t most, uint64_t room)
 {
     struct transfer t; /* pieces are set up one by one as they are used */
 
     fsi_waiter_init(&t.waiter, lane);
     t.op = op;
     t.deadline = fsi_deadline(lane->cl);
-    t.begun = t.total = 0;
+    t.begun = t.settled = t.total = 0;
     t.piece = first;
     t.most = most;
-    t.window = window;
+    t.room = room;
     t.first = t.next = 0;
     t.error = 0;
     t.ended = 0;
@@ -179,14 +191,10 @@ static int64_t in_pieces(struct fsi_lane *lane, const struct fsif_op *op, uint32
     return t.total > 0 || t.error == 0 ? (int64_t)t.total : t.error;
 }
 
-/* What may be under way at once: half the arena, which others use too. */
-static uint32_t window(const struct fsif_client *cl, uint32_t piece)
+/* Of the arena, which others use too, half. */
+static uint64_t room(const struct fsif_client *cl)
 {
-    uint32_t n = cl->limits.arena_bytes / 2 / piece;
-
-    if (cl->limits.dialect < 3 || n > WINDOW)
-        return WINDOW;
-    return n < 2 ? 2 : n;
+    return cl->limits.dialect < 3 ? UINT64_MAX : cl->limits.arena_bytes / 2;
 }
 
 static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op, uint32_t limits)
@@ -196,14 +204,14 @@ static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op, uint32_
     int is_write = op->type == FSIF_OP_WRITE;
 
     if (is_write && ((limits & FSI_HANDLE_APPEND) || (op->flags & FSIF_WRITE_APPEND)))
-        return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, most, 1);
+        return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, most, 0);
     if (cl->limits.dialect >= 3 && most > PIECE && !fsif_spin_shares_core(&lane->spin)) {
         alone = PIECE;
         first = is_write ? FIRST_WRITE : PIECE;
         most = !is_write ? PIECE : most < LARGEST_WRITE ? most : LARGEST_WRITE;
     }
     return op->length <= alone ? fsi_call(lane, op, NULL)
-                               : in_pieces(lane, op, first, most, window(cl, most));
+                               : in_pieces(lane, op, first, most, room(cl));
 }
 
 int fsi_no_empty_io(const struct fsif_client *cl)
