@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "internal.h"
 
 #include <string.h>
+#include <time.h>
 #include "barrier.h"
 
 /*
@@ -26,8 +28,8 @@
  * to work at once and for the pieces to stay in the cache. The backend has nothing to do until the
  * first piece of a write is copied, so that is a small one; the next may be as much larger as a
  * copy is faster than the store's write, which costs some microseconds a piece beyond its data.
- * Where both share a core, each piece would cost a change of who runs: there a piece is as large as
- * it may be. */
+ * Where both share a core, each piece would cost a change of who runs: there whole requests, as
+ * large as they may be, are quicker. They are, too, if the backend is slow and both sleep. */
 #define PIECE (128u << 10)
 #define FIRST_WRITE (64u << 10)
 #define GROWTH 4u
@@ -197,21 +199,54 @@ static uint64_t room(const struct fsif_client *cl)
     return cl->limits.dialect < 3 ? UINT64_MAX : cl->limits.arena_bytes / 2;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int64_t in_whole_requests(struct fsi_lane *lane, const struct fsif_op *op)
+{
+    uint32_t most = lane->cl->limits.max_io;
+
+    return op->length <= most ? fsi_call(lane, op, NULL)
+                              : in_pieces(lane, op, most, most, room(lane->cl));
+}
+
+static int64_t large_transfer(struct fsi_lane *lane, const struct fsif_op *op)
+{
+    int is_write = op->type == FSIF_OP_WRITE;
+    struct fsi_choice *choice = &lane->whole[is_write];
+    int whole = fsi_choice_make(choice, fsif_spin_shares_core(&lane->spin), op->length);
+    uint32_t most = lane->cl->limits.max_io;
+    uint64_t begun = now_ns();
+    int64_t n;
+
+    if (whole)
+        n = in_whole_requests(lane, op);
+    else if (is_write)
+        n = in_pieces(lane, op, FIRST_WRITE, most < LARGEST_WRITE ? most : LARGEST_WRITE,
+                      room(lane->cl));
+    else
+        n = in_pieces(lane, op, PIECE, PIECE, room(lane->cl));
+    if (n > 0)
+        fsi_choice_learn(choice, whole, now_ns() - begun, (uint64_t)n);
+    return n;
+}
+
 static int64_t transfer(struct fsi_lane *lane, const struct fsif_op *op, uint32_t limits)
 {
     const struct fsif_client *cl = lane->cl;
-    uint32_t most = cl->limits.max_io, first = most, alone = most;
-    int is_write = op->type == FSIF_OP_WRITE;
+    uint32_t most = cl->limits.max_io;
 
-    if (is_write && ((limits & FSI_HANDLE_APPEND) || (op->flags & FSIF_WRITE_APPEND)))
+    if (op->type == FSIF_OP_WRITE &&
+        ((limits & FSI_HANDLE_APPEND) || (op->flags & FSIF_WRITE_APPEND)))
         return op->length <= most ? fsi_call(lane, op, NULL) : in_pieces(lane, op, most, most, 0);
-    if (cl->limits.dialect >= 3 && most > PIECE && !fsif_spin_shares_core(&lane->spin)) {
-        alone = PIECE;
-        first = is_write ? FIRST_WRITE : PIECE;
-        most = !is_write ? PIECE : most < LARGEST_WRITE ? most : LARGEST_WRITE;
-    }
-    return op->length <= alone ? fsi_call(lane, op, NULL)
-                               : in_pieces(lane, op, first, most, room(cl));
+    if (cl->limits.dialect >= 3 && most > PIECE && op->length > PIECE)
+        return large_transfer(lane, op);
+    return in_whole_requests(lane, op);
 }
 
 int fsi_no_empty_io(const struct fsif_client *cl)

@@ -28,6 +28,7 @@
  * How (pauses_): what is found while we pause, or after a yield that came back at once, was done by
  * another core: more pauses, fewer system calls. What is found after a yield that took long enough
  * for somebody else to run was done on this core: fewer pauses, down to none, for they hold it up.
+ * At none the other side is taken to share our core (local_).
  *
  * Whether to yield (crowded_): a yield that took very long gave the core to somebody who does not
  * care for us. Then some waits do without, and sleep after a few pauses: whoever is woken gets the
@@ -181,6 +182,7 @@ void fsi_spin_init_env(struct fsif_spin *s, uint32_t limit_us, const struct fsi_
     init(s, limit_us, env->online, env->usable, env->call_ns);
 }
 
+/* Whether nothing but yields lets the other side run, as far as we know. */
 static int is_local(const struct fsif_spin *s)
 {
     return fsi_load_relaxed(&s->local_) != 0;
@@ -228,12 +230,6 @@ static void crowd(struct fsif_spin *s)
     s->crowded_ = s->crowd_;
 }
 
-/* Whether nothing but yields lets the other side run. */
-static int shares(const struct fsif_spin *s)
-{
-    return is_local(s) && s->pauses_ == 0;
-}
-
 static uint64_t patience_once(const struct fsif_spin *s)
 {
     return REFUSED_HANDOVERS * (uint64_t)s->handover_;
@@ -244,7 +240,7 @@ static uint64_t patience(const struct fsif_spin *s)
 {
     uint64_t most = s->refused_ == 1 ? patience_once(s) : s->limit_ / REFUSED_SHARE;
 
-    return s->refused_ == 0 || !shares(s) || most > s->budget_ ? s->budget_ : most;
+    return s->refused_ == 0 || !is_local(s) || most > s->budget_ ? s->budget_ : most;
 }
 
 /* Yields did not let the other side run when they should. */
@@ -271,9 +267,10 @@ static void found_yielding(struct fsif_spin *s, uint64_t took, uint64_t burnt)
         fsi_store_relaxed(&s->local_, 0);
     } else if (took < DOUBTFUL_NS) {
         s->pauses_ = s->pauses_ / 2 < PAUSES_LEAST ? 0 : s->pauses_ / 2;
-        fsi_store_relaxed(&s->local_, 1);
+        if (s->pauses_ == 0)
+            fsi_store_relaxed(&s->local_, 1);
     }
-    if (burnt <= patience_once(s) || !shares(s))
+    if (burnt <= patience_once(s) || !is_local(s))
         s->refused_ = 0;
     else
         refuse(s);
@@ -314,7 +311,7 @@ static void give_up(struct fsif_spin *s, uint64_t most)
 {
     if (most >= s->budget_)
         fail(s);
-    if (shares(s))
+    if (is_local(s))
         refuse(s);
 }
 

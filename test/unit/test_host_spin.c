@@ -244,6 +244,17 @@ START_TEST(refused_yields_give_way_to_sleep)
 }
 END_TEST
 
+/* A yield that somebody else made long proves nothing yet. */
+START_TEST(one_long_yield_is_no_shared_core)
+{
+    begin(LIMIT_US, &cores2);
+    world.hog = 5000;
+    ck_assert_int_eq(wait_remote(4000, NULL), 1);
+    ck_assert_uint_eq(world.yields, 1);
+    ck_assert_int_eq(fsif_spin_shares_core(&spin), 0);
+}
+END_TEST
+
 START_TEST(never_longer_than_the_limit)
 {
     uint64_t spent;
@@ -455,6 +466,7 @@ int main(void)
     tcase_add_test(tc, one_core_allowed_begins_with_yields);
     tcase_add_test(tc, slow_calls_are_no_handovers);
     tcase_add_test(tc, refused_yields_give_way_to_sleep);
+    tcase_add_test(tc, one_long_yield_is_no_shared_core);
     tcase_add_test(tc, never_longer_than_the_limit);
     tcase_add_test(tc, idle_ring_polls_no_more);
     tcase_add_test(tc, one_silence_among_many_is_forgiven);
