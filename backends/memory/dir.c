@@ -95,15 +95,30 @@ static int more_order(struct memory_dir *d)
     return 0;
 }
 
+/* With node->lock held for writing */
+static void count_links(struct memory_node *node)
+{
+    if (node->moving)
+        return;
+    if (node->type != FSIF_S_IFDIR)
+        node->nlink = node->named;
+    else
+        node->nlink = node->named > 0 ? 2 + node->u.dir.subdirs : 0;
+}
+
+void fsi_memory_show_links(struct memory_node *node)
+{
+    pthread_rwlock_wrlock(&node->lock);
+    count_links(node);
+    pthread_rwlock_unlock(&node->lock);
+}
+
 void fsi_memory_count_links(struct memory_node *node)
 {
     if (node->moving)
         return;
     pthread_rwlock_wrlock(&node->lock);
-    if (node->type != FSIF_S_IFDIR)
-        node->nlink = node->named;
-    else
-        node->nlink = node->named > 0 ? 2 + node->u.dir.subdirs : 0;
+    count_links(node);
     fsi_memory_touched(node);
     pthread_rwlock_unlock(&node->lock);
 }
@@ -112,7 +127,7 @@ void fsi_memory_count_links(struct memory_node *node)
 static void directory_changed(struct memory_node *dir)
 {
     pthread_rwlock_wrlock(&dir->lock);
-    dir->nlink = dir->named > 0 ? 2 + dir->u.dir.subdirs : 0;
+    count_links(dir);
     fsi_memory_changed(dir);
     pthread_rwlock_unlock(&dir->lock);
 }

@@ -140,7 +140,7 @@ struct memory_node {
     /* lock */
     pthread_rwlock_t lock;
     uint32_t mode, uid, gid, nlink;
-    int moving; /* the tree's lock: on its way from one name to another, which links do not show */
+    int moving; /* the tree's lock: a name of it, or in it, moves, which links do not show half way */
     struct memory_time atime, mtime, ctime;
     struct memory_xattr *xattrs;
     /* st->locking: ranges, and the whole file */
@@ -240,7 +240,9 @@ void fsi_memory_free_all(struct fsif_store *st);
 /* hash.c */
 uint64_t fsi_memory_hash(const uint64_t seed[2], const char *name, size_t len);
 
-/* The number of links, after names or directories beneath were added or went. */
+/* The number of links, after names or directories beneath were added or went; and with it the time
+ * of the change. */
+void fsi_memory_show_links(struct memory_node *node);
 void fsi_memory_count_links(struct memory_node *node);
 
 /* dir.c; the tree is held, for writing but for find */

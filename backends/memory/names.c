@@ -157,6 +157,7 @@ static int rename_places(struct fsif_store *st, const struct memory_place *from,
                          const struct memory_place *to, uint32_t flags,
                          struct memory_node *let_go[2])
 {
+    struct memory_node *nodes[4]; /* whose links must not be seen half way */
     int err = check_rename(from, to, flags);
 
     if (err != 0)
@@ -169,10 +170,19 @@ static int rename_places(struct fsif_store *st, const struct memory_place *from,
     }
     if (let_go[0] == let_go[1]) /* two names of one file: both stay */
         return 0;
-    let_go[0]->moving = 1;
+    nodes[0] = let_go[0];
+    nodes[1] = (flags & FSIF_RENAME_EXCHANGE) != 0 ? let_go[1] : let_go[0];
+    nodes[2] = from->dir;
+    nodes[3] = to->dir;
+    for (int i = 0; i < 4; i++)
+        nodes[i]->moving = 1;
     err = move(st, from, to, let_go[0], let_go[1], flags);
-    let_go[0]->moving = 0;
-    fsi_memory_count_links(let_go[0]);
+    for (int i = 0; i < 4; i++) {
+        nodes[i]->moving = 0;
+        fsi_memory_show_links(nodes[i]);
+    }
+    for (int i = 0; err == 0 && i < 2; i++)
+        fsi_memory_count_links(nodes[i]);
     return err;
 }
 

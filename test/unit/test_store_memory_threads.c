@@ -202,8 +202,58 @@ START_TEST(threads_on_everything)
 }
 END_TEST
 
+/* What others see of links while names move: what was before is what is after. */
+static void *mover(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20000; i++) {
+        int err = OPS->rename(store, ROOT, "a", ROOT, "b", FSIF_RENAME_EXCHANGE);
+
+        err |= OPS->rename(store, ROOT, "a", ROOT, "d", FSIF_RENAME_EXCHANGE);
+        err |= OPS->rename(store, ROOT, "d", ROOT, "a", FSIF_RENAME_EXCHANGE);
+        err |= OPS->rename(store, ROOT, "d", ROOT, "e", 0);
+        err |= OPS->rename(store, ROOT, "e", ROOT, "d", 0);
+        if (err != 0)
+            atomic_fetch_add(&errors, 1);
+    }
+    return NULL;
+}
+
+START_TEST(links_of_what_moves)
+{
+    struct fsif_attr attr;
+    uint32_t links[4];
+    uint64_t files[4];
+    pthread_t thread;
+
+    ck_ok(open_at("a", NEW, 0644, &files[0]));
+    ck_ok(open_at("b", NEW, 0644, &files[1]));
+    ck_ok(OPS->link(store, ROOT, "b", ROOT, "another", 0));
+    ck_ok(OPS->mkdir(store, ROOT, "d", 0755));
+    ck_ok(OPS->mkdir(store, ROOT, "d/inner", 0755));
+    files[2] = opened("d", 0);
+    files[3] = opened(".", 0);
+    for (int i = 0; i < 4; i++) {
+        ck_ok(OPS->stat(store, files[i], "", 0, &attr));
+        links[i] = attr.nlink;
+    }
+    atomic_store(&errors, 0);
+    ck_ok(pthread_create(&thread, NULL, mover, NULL));
+    while (pthread_tryjoin_np(thread, NULL) != 0) {
+        for (int i = 0; i < 4; i++) {
+            ck_ok(OPS->stat(store, files[i], "", 0, &attr));
+            ck_assert_uint_eq(attr.nlink, links[i]);
+        }
+    }
+    ck_assert_int_eq(atomic_load(&errors), 0);
+    for (int i = 0; i < 4; i++)
+        ck_ok(OPS->close(store, files[i]));
+}
+END_TEST
+
 void add_threads(TCase *c)
 {
     tcase_add_test(c, threads);
     tcase_add_test(c, threads_on_everything);
+    tcase_add_test(c, links_of_what_moves);
 }
