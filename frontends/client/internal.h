@@ -12,6 +12,7 @@
 #include <fsif/negotiate.h>
 #include <fsif/spin.h>
 #include <fsif/wire.h>
+#include "pick.h"
 
 /* Handles above are refused: no backend of ours has more, and a table must end. */
 #define FSI_CLIENT_HANDLES FSIF_HANDLE_TAG
@@ -58,16 +59,6 @@ struct fsi_parting {
 };
 
 /* One queue of the session: its engine, and who polls it. */
-/* choice.c. All zero: nothing is known */
-struct fsi_choice {
-    struct fsif_shared_u32 best;
-    struct fsif_shared_u32 cost; /* of it, a moving average; 0: not known */
-    struct fsif_shared_u32 class;
-    struct fsif_shared_u32 trials; /* of the other one in this row */
-    struct fsif_shared_u32 due;    /* how often the better one is taken before the next trial */
-    struct fsif_shared_u32 rest;   /* what due begins with */
-};
-
 struct fsi_lane {
     struct fsif_client *cl;
     uint32_t number;
@@ -82,8 +73,8 @@ struct fsi_lane {
     struct fsif_shared_u32 role;   /* wait.c */
     struct fsif_shared_u32 asleep; /* the leader sleeps, or is about to look at deadlines */
     struct fsif_shared_u32
-        progress;               /* rounds in which an id may have become free or callbacks ran */
-    struct fsi_choice whole[2]; /* io.c: large reads, large writes */
+        progress; /* rounds in which an id may have become free or callbacks ran */
+    struct fsi_pick whole[2][FSI_PICK_CLASSES]; /* io.c: large reads, large writes */
     /* whoever has the role */
     struct fsi_waiter *leader;
     struct fsif_spin spin;
@@ -343,19 +334,6 @@ void fsi_notes_begin(struct fsif_client *cl);
 typedef void fsi_use_fn(void *arg, const void *data, uint32_t len);
 int64_t fsi_call_on_loan(struct fsi_lane *lane, const struct fsif_op *op, int give, fsi_use_fn *use,
                          void *arg);
-
-/* --- choice.c --- */
-
-/**
- * fsi_choice_make - which of two ways to take now
- *
- * @guess: the way to begin with, 0 or 1
- * @bytes: how much there is to do, not 0
- */
-int fsi_choice_make(struct fsi_choice *c, int guess, uint64_t bytes);
-
-/** fsi_choice_learn - @way took @ns for @bytes */
-void fsi_choice_learn(struct fsi_choice *c, int way, uint64_t ns, uint64_t bytes);
 
 /* --- layout.c --- */
 

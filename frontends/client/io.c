@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "internal.h"
 
 #include <string.h>
-#include <time.h>
 #include "barrier.h"
 
 /*
@@ -199,14 +197,6 @@ static uint64_t room(const struct fsif_client *cl)
     return cl->limits.dialect < 3 ? UINT64_MAX : cl->limits.arena_bytes / 2;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int64_t in_whole_requests(struct fsi_lane *lane, const struct fsif_op *op)
 {
     uint32_t most = lane->cl->limits.max_io;
@@ -218,10 +208,10 @@ static int64_t in_whole_requests(struct fsi_lane *lane, const struct fsif_op *op
 static int64_t large_transfer(struct fsi_lane *lane, const struct fsif_op *op)
 {
     int is_write = op->type == FSIF_OP_WRITE;
-    struct fsi_choice *choice = &lane->whole[is_write];
-    int whole = fsi_choice_make(choice, fsif_spin_shares_core(&lane->spin), op->length);
+    struct fsi_pick *pick = &lane->whole[is_write][fsi_pick_class(op->length)];
+    int whole = fsi_pick_way(pick, fsif_spin_shares_core(&lane->spin));
     uint32_t most = lane->cl->limits.max_io;
-    uint64_t begun = now_ns();
+    uint64_t begun = fsi_pick_clock();
     int64_t n;
 
     if (whole)
@@ -231,8 +221,8 @@ static int64_t large_transfer(struct fsi_lane *lane, const struct fsif_op *op)
                       room(lane->cl));
     else
         n = in_pieces(lane, op, PIECE, PIECE, room(lane->cl));
-    if (n > 0)
-        fsi_choice_learn(choice, whole, now_ns() - begun, (uint64_t)n);
+    if (n == (int64_t)op->length)
+        fsi_pick_learn(pick, whole, fsi_pick_clock() - begun, (uint64_t)n);
     return n;
 }
 

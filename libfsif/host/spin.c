@@ -57,8 +57,9 @@
 /* And one that took even longer was a time slice of somebody else's. */
 #define SLICE_NS 200000u
 
-/* What it may cost to be woken. A sleep that took no longer than this and the limit is a hint. */
-#define WAKE_NS 100000u
+/* What it may cost that both sides are woken. A sleep that took no longer than this and the limit is
+ * a hint. */
+#define WAKE_NS 200000u
 
 /* Yielding in vain for longer than so many handovers costs more than to sleep and be woken on the
  * same core. If it happens twice in a row, which no passing disturbance does, so many waits sleep
