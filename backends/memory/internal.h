@@ -140,7 +140,7 @@ struct memory_node {
     /* lock */
     pthread_rwlock_t lock;
     uint32_t mode, uid, gid, nlink;
-    int moving; /* the tree's lock: a name of it, or in it, moves, which links do not show half way */
+    int moving; /* the tree's lock: a name of it, or in it, moves; links do not show it half way */
     struct memory_time atime, mtime, ctime;
     struct memory_xattr *xattrs;
     /* st->locking: ranges, and the whole file */

@@ -120,13 +120,40 @@ int fsif_fstat(struct fsif_client *cl, int fh, struct fsif_attr *out)
     return fh < 0 ? -FSIF_EBADF : fsif_statx(cl, fh, "", 0, out);
 }
 
+/* The rest is 0: the wire wants it in range, whoever calls need not know. */
+static struct fsif_setattr what_is_named(const struct fsif_setattr *set)
+{
+    struct fsif_setattr named = {.mask = set->mask};
+
+    if (set->mask & FSIF_SET_MODE)
+        named.mode = set->mode;
+    if (set->mask & FSIF_SET_UID)
+        named.uid = set->uid;
+    if (set->mask & FSIF_SET_GID)
+        named.gid = set->gid;
+    if (set->mask & FSIF_SET_SIZE)
+        named.size = set->size;
+    if (set->mask & FSIF_SET_ATIME) {
+        named.atime = set->atime;
+        named.atime_nsec = set->atime_nsec;
+    }
+    if (set->mask & FSIF_SET_MTIME) {
+        named.mtime = set->mtime;
+        named.mtime_nsec = set->mtime_nsec;
+    }
+    return named;
+}
+
 int fsif_setattr(struct fsif_client *cl, int dir, const char *path, uint32_t flags,
                  const struct fsif_setattr *set, struct fsif_attr *out)
 {
-    struct fsif_op op = {.type = FSIF_OP_SETATTR, .path = path, .flags = flags, .set = set};
+    struct fsif_setattr named;
+    struct fsif_op op = {.type = FSIF_OP_SETATTR, .path = path, .flags = flags, .set = &named};
 
-    if (set == NULL || (flags & ~FSIF_AT_NOFOLLOW) || (set->mask & ~FSIF_SET_ALL) ||
-        (set->mode & ~FSIF_S_PERM) || set->size > INT64_MAX)
+    if (set == NULL || (flags & ~FSIF_AT_NOFOLLOW) || (set->mask & ~FSIF_SET_ALL))
+        return -FSIF_EINVAL;
+    named = what_is_named(set);
+    if ((named.mode & ~FSIF_S_PERM) || named.size > INT64_MAX)
         return -FSIF_EINVAL;
     return attr_at(cl, dir, &op, out);
 }

@@ -375,7 +375,8 @@ static int64_t vectored(struct fsi_lane *lane, struct fsif_op *op, struct pieces
     return fsi_call_on_loan(lane, op, 1, op->type == FSIF_OP_READ ? scatter : NULL, m);
 }
 
-/* One piece of memory after the other; one that is moved in part ends it. */
+/* One piece of memory after the other; one that is moved in part ends it. If all are empty the last
+ * one asks all the same whether the handle may do that. */
 static int64_t one_by_one(struct fsif_client *cl, int fh, const struct fsif_op *whole,
                           const struct pieces_of_memory *m)
 {
@@ -386,7 +387,7 @@ static int64_t one_by_one(struct fsif_client *cl, int fh, const struct fsif_op *
         struct fsif_op op = *whole;
         int64_t n;
 
-        if (m->iov[i].len == 0 && m->n > 1)
+        if (m->iov[i].len == 0 && (i + 1 < m->n || total > 0))
             continue;
         op.offset += total;
         op.length = m->iov[i].len;

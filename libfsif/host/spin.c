@@ -57,8 +57,8 @@
 /* And one that took even longer was a time slice of somebody else's. */
 #define SLICE_NS 200000u
 
-/* What it may cost that both sides are woken. A sleep that took no longer than this and the limit is
- * a hint. */
+/* What it may cost that both sides are woken. A sleep that took no longer than this and the limit
+ * is a hint. */
 #define WAKE_NS 200000u
 
 /* Yielding in vain for longer than so many handovers costs more than to sleep and be woken on the

@@ -225,6 +225,7 @@ static void pieces(struct context *c)
     char a[4], b[8];
     const struct fsif_iovec out[] = {{"01", 2}, {"234", 3}, {"", 0}, {"56789", 5}};
     const struct fsif_iovec in[] = {{a, 3}, {NULL, 0}, {b, 8}};
+    const struct fsif_iovec nothing[] = {{NULL, 0}, {NULL, 0}};
     struct fsif_client *cl = c->cl;
     struct fsif_limits limits;
     struct fsif_buf buf, other;
@@ -238,6 +239,9 @@ static void pieces(struct context *c)
     EQ(c, fsif_preadv(cl, fh, in, 1025, 0), -FSIF_EINVAL);
     EQ(c, fsif_preadv(cl, 99999, in, 3, 0), -FSIF_EBADF);
     EQ(c, fsif_pwritev(cl, 99999, out, 4, 0), -FSIF_EBADF);
+    EQ(c, fsif_pwritev(cl, 99999, nothing, 2, 0), -FSIF_EBADF);
+    EQ(c, fsif_preadv(cl, 99999, nothing, 2, 0), -FSIF_EBADF);
+    EQ(c, fsif_pwritev(cl, fh, nothing, 2, 0), 0);
     fsif_get_limits(cl, &limits);
     OK(c, limits.arena_bytes > 0 && limits.queues > 0);
     EQ(c, fsif_buf_get(cl, 0, &buf), -FSIF_EINVAL);

@@ -73,6 +73,7 @@ struct target {
     const char *host;    /* the export's directory on this host */
     const char *dialect; /* "1" or "2"; NULL: what the client offers by itself */
     const char *pages;   /* of the ring; NULL: 1 */
+    const char *queues;  /* dialect 3; NULL: 1 */
     /* private */
     char folder[256];
     char data[300];

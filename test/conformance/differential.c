@@ -19,7 +19,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: differential --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
             "           [--plugins DIR] [--xen PROGRAM] [--seed N] [--ops N] [--threads N]\n"
-            "           [--dialect 1|2|3] [--shared [--rounds N]]\n"
+            "           [--dialect 1|2|3] [--queues N] [--shared [--rounds N]]\n"
             "       differential --address ADDRESS --export NAME [...]\n"
             "FSIF_TEST_PLANT=chmod|truncate|mkdir plants a bug, which must be found.\n");
     return 2;
@@ -50,13 +50,21 @@ static int run(struct target *t, struct world *w, int shared)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
-        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
-        {"seed", required_argument, NULL, 'S'},      {"ops", required_argument, NULL, 'o'},
-        {"threads", required_argument, NULL, 'n'},   {"rounds", required_argument, NULL, 'r'},
-        {"shared", no_argument, NULL, 'x'},          {"xen", required_argument, NULL, 'X'},
-        {"address", required_argument, NULL, 'a'},   {"export", required_argument, NULL, 'e'},
-        {"dialect", required_argument, NULL, 'D'},   {NULL, 0, NULL, 0},
+        {"transport", required_argument, NULL, 't'},
+        {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},
+        {"plugins", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 'S'},
+        {"ops", required_argument, NULL, 'o'},
+        {"threads", required_argument, NULL, 'n'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"shared", no_argument, NULL, 'x'},
+        {"xen", required_argument, NULL, 'X'},
+        {"address", required_argument, NULL, 'a'},
+        {"export", required_argument, NULL, 'e'},
+        {"dialect", required_argument, NULL, 'D'},
+        {"queues", required_argument, NULL, 'q'},
+        {NULL, 0, NULL, 0},
     };
     struct target target = {.store = "posix"};
     const char *seed = NULL, *ops = "4000", *threads = "1", *rounds = "2000", *shared = NULL;
@@ -71,7 +79,8 @@ int main(int argc, char **argv)
                                ['X'] = &target.xen,
                                ['a'] = &target.address,
                                ['e'] = &target.export_name,
-                               ['D'] = &target.dialect};
+                               ['D'] = &target.dialect,
+                               ['q'] = &target.queues};
     struct world w = {.plant = getenv("FSIF_TEST_PLANT")};
     int o;
 

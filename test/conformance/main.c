@@ -146,10 +146,11 @@ static int run_all(struct context *c, const char *only, const char *without)
 static int usage(void)
 {
     fputs("usage: conformance --transport loop|shm|xen --store posix|memory [--daemon PROGRAM]\n"
-          "                   [--plugins DIR] [--xen PROGRAM] [--dialect 1|2|3] [--pages N]\n"
+          "                   [--plugins DIR] [--xen PROGRAM] [--dialect 1|2|3] [--pages N] "
+          "[--queues N]\n"
           "                   [--case NAME[,NAME]...] [--without NAME[,NAME]...]\n"
           "       conformance --address ADDRESS --export NAME [--dir HOSTDIR] [--plugins DIR]\n"
-          "                   [--dialect 1|2|3] [--pages N]\n"
+          "                   [--dialect 1|2|3] [--pages N] [--queues N]\n"
           "                   [--case NAME[,NAME]...] [--without NAME[,NAME]...]\n",
           stderr);
     return 2;
@@ -158,19 +159,13 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"transport", required_argument, NULL, 't'},
-        {"store", required_argument, NULL, 's'},
-        {"daemon", required_argument, NULL, 'd'},
-        {"plugins", required_argument, NULL, 'p'},
-        {"xen", required_argument, NULL, 'x'},
-        {"address", required_argument, NULL, 'a'},
-        {"export", required_argument, NULL, 'e'},
-        {"dir", required_argument, NULL, 'h'},
-        {"case", required_argument, NULL, 'c'},
-        {"dialect", required_argument, NULL, 'w'},
-        {"pages", required_argument, NULL, 'r'},
-        {"without", required_argument, NULL, 'o'},
-        {NULL, 0, NULL, 0},
+        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
+        {"xen", required_argument, NULL, 'x'},       {"address", required_argument, NULL, 'a'},
+        {"export", required_argument, NULL, 'e'},    {"dir", required_argument, NULL, 'h'},
+        {"case", required_argument, NULL, 'c'},      {"dialect", required_argument, NULL, 'w'},
+        {"pages", required_argument, NULL, 'r'},     {"queues", required_argument, NULL, 'q'},
+        {"without", required_argument, NULL, 'o'},   {NULL, 0, NULL, 0},
     };
     struct target target = {0};
     struct context c = {.target = &target};
@@ -179,7 +174,8 @@ int main(int argc, char **argv)
         ['t'] = &target.transport, ['s'] = &target.store,   ['d'] = &target.daemon,
         ['p'] = &target.plugins,   ['a'] = &target.address, ['e'] = &target.export_name,
         ['h'] = &target.host,      ['c'] = &only,           ['x'] = &target.xen,
-        ['w'] = &target.dialect,   ['r'] = &target.pages,   ['o'] = &without};
+        ['w'] = &target.dialect,   ['r'] = &target.pages,   ['o'] = &without,
+        ['q'] = &target.queues};
     int o, failed;
 
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The posix store, in a directory of its own, and the memory store carry out the same random calls.
- * Their answers are compared after each, their trees now and then. A sequence that fails is cut
- * down: as long as a part of it can be left out and the rest fails still, on fresh stores, it is
- * left out. Exit codes: 0 the same, 1 a difference, 2 bad usage.
+ * Two stores carry out the same random calls: the posix store, in a directory of its own, and the
+ * memory store; or, with a transport, one of them in this process and an export of its kind at the
+ * other end of a ring. Their answers are compared after each, their trees now and then. A sequence
+ * that fails is cut down: as long as a part of it can be left out and the rest fails still, on
+ * fresh stores, it is left out. Exit codes: 0 the same, 1 a difference, 2 bad usage.
  */
 
 #define _GNU_SOURCE
@@ -19,21 +20,22 @@
 #include <fsif/host.h>
 #include <fsif/memory.h>
 #include <fsif/posix.h>
+#include "conformance.h"
 #include "differential.h"
 #include "scratch.h"
 #include "stores.h"
 
 enum { SEQUENCE = 1000, TREE_EVERY = 100, MAX_TRIALS = 3000 };
 
-#define POSIX (&fsif_store_posix)
-#define MEMORY (&fsif_store_memory)
+/* The two */
+static const struct fsif_store_ops *one = &fsif_store_posix, *other = &fsif_store_memory;
 
 static uint64_t succeeded[CALLS]; /* in all sequences */
 
 struct outcome {
     uint32_t step; /* number of the step that differs, and one */
-    struct call_answer posix, memory;
-    char *posix_tree, *memory_tree; /* if they differ */
+    struct call_answer one, other;
+    char *one_tree, *other_tree; /* if they differ */
 };
 
 /* --- what this machine can do ---------------------------------------------------------------- */
@@ -58,7 +60,7 @@ static void probe_file(struct side *s, struct ability *can, uint64_t file)
         s->ops->setxattr != NULL && s->ops->setxattr(s->st, file, "", "user.probe", 0, "x", 1) == 0;
 }
 
-static void probe(struct ability *can)
+static void probe_store(struct ability *can, const struct fsif_store_ops *ops)
 {
     const struct fsif_setattr away = {.mask = FSIF_SET_UID, .uid = 12345};
     struct fsif_attr attr;
@@ -68,9 +70,7 @@ static void probe(struct ability *can)
 
     memset(can, 0, sizeof(*can));
     scratch_make(directory, sizeof(directory));
-    side_start(&s, POSIX, directory, can);
-    can->modes = geteuid() == 0;
-    can->texts = POSIX->readlink != NULL && MEMORY->readlink != NULL;
+    side_start(&s, ops, ops == &fsif_store_posix ? directory : "", can);
     can->links_of_dir = s.ops->stat(s.st, FSIF_STORE_ROOT, "", 0, &attr) == 0 && attr.nlink == 2;
     can->unnamed = (file = opened(&s, ".", FSIF_O_TMPFILE | FSIF_O_RDWR)) != FSIF_STORE_ROOT;
     if (can->unnamed)
@@ -85,6 +85,25 @@ static void probe(struct ability *can)
     scratch_remove(directory);
 }
 
+/* What both can */
+static void probe(struct ability *can)
+{
+    struct ability too;
+
+    probe_store(can, one);
+    probe_store(&too, other);
+    can->links_of_dir &= too.links_of_dir;
+    can->unnamed &= too.unnamed;
+    can->zero &= too.zero;
+    can->punch &= too.punch;
+    can->xattrs &= too.xattrs;
+    can->owners &= too.owners;
+    can->devices &= too.devices;
+    can->modes = geteuid() == 0;
+    can->texts = one->readlink != NULL && other->readlink != NULL;
+    can->anything = other != &remote_store;
+}
+
 static void print_abilities(const struct ability *can)
 {
     printf("left out here:%s%s%s%s%s%s\n", can->owners ? "" : " giving files away",
@@ -93,7 +112,7 @@ static void print_abilities(const struct ability *can)
            can->unnamed ? "" : " unnamed files");
     printf("members not in both stores:");
     for (uint32_t i = 0; i < CALLS; i++)
-        if (!call_is_there(POSIX, i) || !call_is_there(MEMORY, i))
+        if (!call_is_there(one, i) || !call_is_there(other, i))
             printf(" %s", call_name(i));
     printf("\n");
 }
@@ -106,7 +125,7 @@ static int print_succeeded(const struct ability *can)
     printf("succeeded:");
     for (uint32_t i = 0; i < CALLS; i++) {
         printf(" %s %" PRIu64, call_name(i), succeeded[i]);
-        if (succeeded[i] == 0 && call_is_there(POSIX, i) && call_is_there(MEMORY, i) &&
+        if (succeeded[i] == 0 && call_is_there(one, i) && call_is_there(other, i) &&
             (can->xattrs || i < CALL_GETXATTR || i > CALL_REMOVEXATTR))
             never = 1;
     }
@@ -122,19 +141,7 @@ static const struct {
 } links[] = {{"to-a", "a"},    {"to-ab", "a/b"}, {"dangling", "c/nothing"},
              {"loop", "loop"}, {"up", "a/../d"}, {"root", "/"}};
 
-static void seed_posix(const char *directory)
-{
-    int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-        if (symlinkat(links[i].target, dir, links[i].name) != 0)
-            perror(links[i].name);
-    if (fchmod(dir, 0755) != 0)
-        perror(directory);
-    close(dir);
-}
-
-static void seed_memory(struct side *s)
+static void seed_links(struct side *s)
 {
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
         if (s->ops->symlink(s->st, links[i].target, FSIF_STORE_ROOT, links[i].name) != 0)
@@ -158,54 +165,61 @@ static void seed_tree(struct side *s)
     }
 }
 
-static int compare_trees(struct side *posix, struct side *memory, struct outcome *o)
+static int compare_trees(struct side sides[2], struct outcome *o)
 {
-    o->posix_tree = side_tree(posix);
-    o->memory_tree = side_tree(memory);
-    if (strcmp(o->posix_tree, o->memory_tree) != 0)
+    o->one_tree = side_tree(&sides[0]);
+    o->other_tree = side_tree(&sides[1]);
+    if (strcmp(o->one_tree, o->other_tree) != 0)
         return 1;
-    free(o->posix_tree);
-    free(o->memory_tree);
-    o->posix_tree = o->memory_tree = NULL;
+    free(o->one_tree);
+    free(o->other_tree);
+    o->one_tree = o->other_tree = NULL;
     return 0;
+}
+
+static void start(struct side sides[2], const struct ability *can, const char *directory)
+{
+    side_start(&sides[0], one, one == &fsif_store_posix ? directory : "", can);
+    side_start(&sides[1], other, "", can);
+    sides[1].plant = getenv("FSIF_TEST_PLANT");
+    for (int i = 0; i < 2; i++) {
+        seed_links(&sides[i]);
+        seed_tree(&sides[i]);
+    }
 }
 
 /* Run steps on fresh stores. Returns 1 if they differ. */
 static int run_steps(const struct ability *can, const struct call_step *steps, uint32_t n,
                      struct outcome *o)
 {
-    struct side posix, memory;
+    struct side sides[2];
     char directory[256];
     int differ = 0;
 
     memset(o, 0, sizeof(*o));
     scratch_make(directory, sizeof(directory));
-    side_start(&posix, POSIX, directory, can);
-    side_start(&memory, MEMORY, "", can);
-    memory.plant = getenv("FSIF_TEST_PLANT");
-    seed_posix(directory);
-    seed_memory(&memory);
-    seed_tree(&posix);
-    seed_tree(&memory);
+    if (chmod(directory, 0755) != 0)
+        perror(directory);
+    start(sides, can, directory);
     for (o->step = 0; o->step < n && !differ; o->step++) {
-        o->posix = side_step(&posix, &steps[o->step]);
-        o->memory = side_step(&memory, &steps[o->step]);
-        differ = o->posix.value != o->memory.value || strcmp(o->posix.text, o->memory.text) != 0;
+        o->one = side_step(&sides[0], &steps[o->step]);
+        o->other = side_step(&sides[1], &steps[o->step]);
+        differ = o->one.value != o->other.value || strcmp(o->one.text, o->other.text) != 0;
         if (!differ && (o->step % TREE_EVERY == TREE_EVERY - 1 || o->step + 1 == n))
-            differ = compare_trees(&posix, &memory, o);
+            differ = compare_trees(sides, o);
     }
     for (uint32_t i = 0; i < CALLS; i++)
-        succeeded[i] += memory.succeeded[i];
-    side_stop(&posix);
-    side_stop(&memory);
+        succeeded[i] += sides[1].succeeded[i];
+    side_stop(&sides[0]);
+    side_stop(&sides[1]);
     scratch_remove(directory);
     return differ;
 }
 
 static void free_outcome(struct outcome *o)
 {
-    free(o->posix_tree);
-    free(o->memory_tree);
+    free(o->one_tree);
+    free(o->other_tree);
 }
 
 /* Leave out parts, from halves down to single steps. Returns how many are left. */
@@ -253,10 +267,10 @@ static void report(const struct ability *can, struct call_step *steps, uint32_t 
         printf("  (and not when it ran once more)\n");
     for (uint32_t i = 0; i < n; i++)
         call_print(&steps[i]);
-    print_answer("posix", &o.posix);
-    print_answer("memory", &o.memory);
-    if (o.posix_tree != NULL)
-        printf("  posix:\n%s  memory:\n%s", o.posix_tree, o.memory_tree);
+    print_answer(one->name, &o.one);
+    print_answer(other->name, &o.other);
+    if (o.one_tree != NULL)
+        printf("  %s:\n%s  %s:\n%s", one->name, o.one_tree, other->name, o.other_tree);
     free_outcome(&o);
 }
 
@@ -271,7 +285,7 @@ static int run_sequence(const struct ability *can, uint64_t seed, uint32_t n)
     if (steps == NULL)
         abort();
     for (uint32_t i = 0; i < n; i++)
-        call_random(&steps[i], &state, can, POSIX, MEMORY);
+        call_random(&steps[i], &state, can, one, other);
     differ = run_steps(can, steps, n, &o);
     if (differ)
         report(can, steps, o.step, seed);
@@ -280,33 +294,80 @@ static int run_sequence(const struct ability *can, uint64_t seed, uint32_t n)
     return differ;
 }
 
-int main(int argc, char **argv)
+static int run(uint64_t seed, uint64_t ops)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 'S'},
-                                            {"ops", required_argument, NULL, 'o'},
-                                            {NULL, 0, NULL, 0}};
-    uint64_t seed = fsif_now_ms(), ops = 20000;
     struct ability can;
-    int o, failed = 0;
+    int failed = 0;
 
-    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (o == '?') {
-            fprintf(stderr, "usage: stores [--seed N] [--ops N]\n"
-                            "FSIF_TEST_PLANT=write plants a bug, which must be found.\n");
-            return 2;
-        }
-        *(o == 'S' ? &seed : &ops) = strtoull(optarg, NULL, 10);
-    }
-    printf("seed %" PRIu64 "\n", seed);
-    umask(0);
     probe(&can);
     print_abilities(&can);
     for (uint64_t done = 0; done < ops && !failed; done += SEQUENCE)
         failed = run_sequence(&can, seed++, SEQUENCE);
     printf("%s\n", failed ? "they differ" : "the same");
-    if (print_succeeded(&can) && !failed) {
+    if (print_succeeded(&can) && !failed && ops >= 10 * SEQUENCE) {
         printf("and one of these never did\n");
         return 1;
     }
     return failed;
+}
+
+static int run_remote(struct target *t, uint64_t seed, uint64_t ops)
+{
+    struct context c = {0};
+    int failed;
+
+    if (target_start(t, &c) != 0)
+        return 1;
+    one = strcmp(t->store, "memory") == 0 ? &fsif_store_memory : &fsif_store_posix;
+    other = &remote_store;
+    remote_use(c.cl);
+    failed = run(seed, ops);
+    return target_stop(t, &c) != 0 ? 1 : failed;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: stores [--seed N] [--ops N] [--transport loop|shm|xen --store posix|memory\n"
+            "           [--daemon PROGRAM] [--plugins DIR] [--xen PROGRAM]]\n"
+            "       stores --address ADDRESS --export NAME [...]: it is emptied\n"
+            "FSIF_TEST_PLANT=write|link plants a bug, which must be found.\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 'S'},      {"ops", required_argument, NULL, 'o'},
+        {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
+        {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
+        {"xen", required_argument, NULL, 'X'},       {"address", required_argument, NULL, 'a'},
+        {"export", required_argument, NULL, 'e'},    {NULL, 0, NULL, 0}};
+    struct target target = {.store = "posix", .dialect = "3"};
+    const char *seed = NULL, *ops = "20000";
+    const char **place[256] = {['S'] = &seed,
+                               ['o'] = &ops,
+                               ['t'] = &target.transport,
+                               ['s'] = &target.store,
+                               ['d'] = &target.daemon,
+                               ['p'] = &target.plugins,
+                               ['X'] = &target.xen,
+                               ['a'] = &target.address,
+                               ['e'] = &target.export_name};
+    uint64_t first;
+    int o;
+
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (o == '?')
+            return usage();
+        *place[o] = optarg;
+    }
+    if (optind != argc || (target.address != NULL && target.export_name == NULL))
+        return usage();
+    first = seed != NULL ? strtoull(seed, NULL, 10) : fsif_now_ms();
+    printf("seed %" PRIu64 "\n", first);
+    umask(0);
+    if (target.transport == NULL && target.address == NULL)
+        return run(first, strtoull(ops, NULL, 10));
+    return run_remote(&target, first, strtoull(ops, NULL, 10));
 }

@@ -73,6 +73,7 @@ struct ability {
     int links_of_dir; /* a directory's links count those in it */
     int texts;        /* both stores tell what links say */
     int modes;        /* permissions do not bind this process */
+    int anything;     /* there is no protocol between that refuses what a store need not see */
 };
 
 /* --- stores_steps.c -------------------------------------------------------------------------- */
@@ -103,6 +104,14 @@ void side_stop(struct side *s);
 
 /** side_attr - attributes as a text, without what differs between stores or runs */
 void side_attr(const struct side *s, const struct fsif_attr *attr, char *out, size_t size);
+
+/* --- remote.c: an export as a store ------------------------------------------------------------
+ */
+
+extern const struct fsif_store_ops remote_store;
+
+/** remote_use - the session that its only store is in; the export is emptied whenever it begins */
+void remote_use(struct fsif_client *cl);
 
 /* --- stores_tree.c --------------------------------------------------------------------------- */
 

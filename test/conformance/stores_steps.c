@@ -229,6 +229,8 @@ static uint32_t random_type(uint64_t *state, const struct ability *can)
 
     if (can->devices && one_in(state, 4))
         return one_in(state, 2) ? FSIF_S_IFCHR : FSIF_S_IFBLK;
+    if (!can->anything)
+        return types[2 * random_below(state, 2)];
     return types[random_below(state, 7)];
 }
 
@@ -295,6 +297,32 @@ static void particular(struct call_step *s, uint64_t *state, const struct abilit
     }
 }
 
+/* What a protocol refuses whatever there is: which of two errors is told is not looked at. */
+static void make_sound(struct call_step *s)
+{
+    struct fsif_setattr *set = &s->set;
+
+    if (s->call == CALL_SETATTR) {
+        if ((set->mask & FSIF_SET_ATIME) != 0)
+            set->mask &= ~FSIF_SET_ATIME_NOW;
+        if ((set->mask & FSIF_SET_MTIME) != 0)
+            set->mask &= ~FSIF_SET_MTIME_NOW;
+        set->mtime_nsec %= 1000000000;
+        if (set->size > INT64_MAX)
+            set->size = 0;
+    }
+    if (s->call == CALL_ALLOCATE && s->len == 0)
+        s->len = 1;
+    if (s->call == CALL_LOCK && s->off2 > INT64_MAX - s->off)
+        s->off2 = 0;
+    if (s->call == CALL_SETXATTR && (s->flags & FSIF_XATTR_CREATE) != 0)
+        s->flags &= ~FSIF_XATTR_REPLACE;
+    s->path[FSIF_NAME_MAX] = '\0';
+    s->path2[FSIF_NAME_MAX] = '\0';
+    if (s->call >= CALL_GETXATTR && s->call <= CALL_REMOVEXATTR && s->path2[0] == '\0')
+        strcpy(s->path2, "user");
+}
+
 void call_random(struct call_step *s, uint64_t *state, const struct ability *can,
                  const struct fsif_store_ops *a, const struct fsif_store_ops *b)
 {
@@ -325,6 +353,8 @@ void call_random(struct call_step *s, uint64_t *state, const struct ability *can
     if (s->call >= CALL_GETXATTR && s->call <= CALL_REMOVEXATTR)
         xattr_name(s->path2, state);
     particular(s, state, can);
+    if (!can->anything)
+        make_sound(s);
 }
 
 static void print_word(const char *label, const char *path)

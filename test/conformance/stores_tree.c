@@ -56,6 +56,7 @@ struct listing {
     struct lines l;
     uint64_t cookie;
     uint32_t room;
+    int dots; /* they count: no protocol leaves them out */
 };
 
 static char letter(uint32_t type)
@@ -65,6 +66,11 @@ static char letter(uint32_t type)
     return letters[type >> 12 & 15];
 }
 
+static int is_dots(const struct fsif_store_entry *entry)
+{
+    return entry->name_len <= 2 && memcmp(entry->name, "..", entry->name_len) == 0;
+}
+
 static int take(void *arg, const struct fsif_store_entry *entry)
 {
     struct listing *to = arg;
@@ -72,8 +78,10 @@ static int take(void *arg, const struct fsif_store_entry *entry)
 
     if (to->room == 0)
         return 0;
-    to->room--;
     to->cookie = entry->cookie;
+    if (!to->dots && is_dots(entry))
+        return 1;
+    to->room--;
     if (asprintf(&text, "%c%.*s", letter(entry->type), (int)entry->name_len, entry->name) < 0)
         abort();
     add_line(&to->l, text);
@@ -82,7 +90,7 @@ static int take(void *arg, const struct fsif_store_entry *entry)
 
 static int list(struct side *s, uint64_t dir, uint32_t piece, struct lines *out)
 {
-    struct listing to = {.cookie = 0};
+    struct listing to = {.dots = s->can->anything};
     int r;
 
     do {

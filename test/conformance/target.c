@@ -47,6 +47,7 @@ void target_client(const struct target *t, struct fsif_client_options *o)
     fsif_client_options_init(o);
     o->plugin_dir = t->plugins;
     o->ring_pages = number(t->pages);
+    o->queues = number(t->queues);
     if (t->dialect != NULL)
         o->dialects = FSIF_DIALECT_BIT(number(t->dialect));
 }
@@ -57,6 +58,10 @@ static int speaks(const struct target *t, const struct fsif_client *cl)
     struct fsif_limits limits;
 
     fsif_get_limits(cl, &limits);
+    if (t->queues != NULL && limits.queues != number(t->queues)) {
+        fprintf(stderr, "the session has %u queues\n", limits.queues);
+        return 0;
+    }
     if (t->dialect == NULL || limits.dialect == number(t->dialect))
         return 1;
     fprintf(stderr, "the session speaks dialect %u\n", limits.dialect);

@@ -67,7 +67,7 @@ put_built() {
     local r=$1 f
     for f in "$build"/frontends/cli/fsif "$build"/backends/server/fsif-backend \
         "$build"/backends/server/ctl/fsifctl \
-        "$build"/test/conformance/{conformance,differential} "$build"/test/xen/peers/*; do
+        "$build"/test/conformance/{conformance,differential,stores} "$build"/test/xen/peers/*; do
         [ ! -f "$f" ] || [ ! -x "$f" ] || put "$r" /bin "$f" || return 1
     done
     for f in "$build"/plugins/*.so "$build"/test/plugins/*.so; do

@@ -230,6 +230,26 @@ nothing_left() {
 
 # --- what two dialects share -----------------------------------------------------------------
 
+# calls_of_dialect3: each operation of dialect 3 in a guest and, beside it, on a store of its own
+calls_of_dialect3() {
+    guest a
+    a=$(domid a)
+    rm -rf /tmp/calls
+    mkdir -p /tmp/calls
+    backend_start -e "calls=/tmp/calls,special,allow-domain=$a"
+    fsifctl attach "$a" calls
+    guest_run a "stores --address xen:0 --export calls --seed 1 --ops $(count 1000 20000)" \
+        "$(count 200 3000)" >/run/rig/printed || {
+        cat /run/rig/printed
+        fail "the calls differ"
+    }
+    cat /run/rig/printed
+    note "operation by operation: $(grep -x 'the same' /run/rig/printed)"
+    nothing_left "$a"
+    fsifctl detach "$a" calls
+    backend_stop
+}
+
 # conformance_of DIALECT: the conformance program and the differential test in a guest, against a
 # posix export in dom0. Without --full the two cases that make thousands of files, and take minutes
 # on an emulated processor, are left out.

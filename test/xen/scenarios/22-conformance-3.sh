@@ -3,3 +3,4 @@
 # takes: 62
 # timeout: 500
 conformance_of 3
+calls_of_dialect3

@@ -284,6 +284,7 @@ int fsif_statx(struct fsif_client *cl, int dir, const char *path, uint32_t flags
  * fsif_setattr - change several attributes at once
  *
  * @flags: FSIF_AT_NOFOLLOW
+ * @set:   what its mask does not name is not looked at
  * @out:   NULL, or receives what they are afterwards
  *
  * Dialects 1 and 2: FSIF_SET_MODE and FSIF_SET_SIZE.
