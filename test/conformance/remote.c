@@ -18,6 +18,7 @@
 
 struct fsif_store {
     struct fsif_client *cl;
+    int root;
 };
 
 static struct fsif_client *client;
@@ -27,9 +28,9 @@ void remote_use(struct fsif_client *cl)
     client = cl;
 }
 
-static int base_of(uint64_t base)
+static int base_of(const struct fsif_store *st, uint64_t base)
 {
-    return base == FSIF_STORE_ROOT ? FSIF_ROOT : (int)base;
+    return base == FSIF_STORE_ROOT ? st->root : (int)base;
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -101,29 +102,43 @@ static void clear_attributes(struct fsif_client *cl, int dir)
         fsif_removexattr(cl, dir, "", names + at, 0);
 }
 
+/* The source is a directory of the export, or empty: the export as a whole. */
 static int remote_create(const struct fsif_store_config *config, struct fsif_store **out)
 {
-    static struct fsif_store store;
     const struct fsif_setattr set = {.mask = FSIF_SET_MODE | FSIF_SET_UID | FSIF_SET_GID,
                                      .mode = 0755,
                                      .uid = geteuid(),
                                      .gid = getegid()};
-    int dir = fsif_open(client, "/", FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0);
+    const char *path = config->source[0] != '\0' ? config->source : "/";
+    struct fsif_store *st = calloc(1, sizeof(*st));
+    int err = fsif_mkdir(client, path, 0755);
 
-    (void)config;
-    if (dir < 0)
-        return dir;
-    store.cl = client;
-    *out = &store;
-    clear(client, dir);
-    clear_attributes(client, dir);
-    fsif_close(client, dir);
-    return fsif_setattr(client, FSIF_ROOT, "/", 0, &set, NULL);
+    if (st == NULL)
+        return -FSIF_ENOMEM;
+    st->cl = client;
+    st->root = err == 0 || err == -FSIF_EEXIST
+                   ? fsif_open(client, path, FSIF_O_RDONLY | FSIF_O_DIRECTORY, 0)
+                   : err;
+    if (st->root < 0) {
+        err = st->root;
+        free(st);
+        return err;
+    }
+    *out = st;
+    clear(client, st->root);
+    clear_attributes(client, st->root);
+    if (config->source[0] == '\0') {
+        fsif_close(client, st->root);
+        st->root = FSIF_ROOT;
+    }
+    return fsif_setattr(client, st->root, "", 0, &set, NULL);
 }
 
 static void remote_destroy(struct fsif_store *st)
 {
-    (void)st;
+    if (st->root != FSIF_ROOT)
+        fsif_close(st->cl, st->root);
+    free(st);
 }
 
 /* --- open files ------------------------------------------------------------------------------ */
@@ -131,7 +146,7 @@ static void remote_destroy(struct fsif_store *st)
 static int remote_open(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                        uint32_t mode, uint64_t *file, struct fsif_attr *attr)
 {
-    int err, fh = fsif_openat(st->cl, base_of(base), path, flags, mode);
+    int err, fh = fsif_openat(st->cl, base_of(st, base), path, flags, mode);
 
     if (fh < 0)
         return fh;
@@ -250,36 +265,36 @@ static int remote_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
 static int remote_stat(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                        struct fsif_attr *out)
 {
-    return fsif_statx(st->cl, base_of(base), path, flags, out);
+    return fsif_statx(st->cl, base_of(st, base), path, flags, out);
 }
 
 static int remote_setattr(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags,
                           const struct fsif_setattr *set)
 {
-    return fsif_setattr(st->cl, base_of(base), path, flags, set, NULL);
+    return fsif_setattr(st->cl, base_of(st, base), path, flags, set, NULL);
 }
 
 static int remote_remove(struct fsif_store *st, uint64_t base, const char *path, uint32_t flags)
 {
-    return fsif_unlinkat(st->cl, base_of(base), path, flags);
+    return fsif_unlinkat(st->cl, base_of(st, base), path, flags);
 }
 
 static int remote_rename(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
                          const char *path2, uint32_t flags)
 {
-    return fsif_renameat2(st->cl, base_of(base), path, base_of(base2), path2, flags);
+    return fsif_renameat2(st->cl, base_of(st, base), path, base_of(st, base2), path2, flags);
 }
 
 static int remote_mkdir(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode)
 {
-    return fsif_mkdirat(st->cl, base_of(base), path, mode);
+    return fsif_mkdirat(st->cl, base_of(st, base), path, mode);
 }
 
 static int remote_statvfs(struct fsif_store *st, uint64_t base, const char *path,
                           struct fsif_statvfs *out)
 {
     struct wait w = {
-        .call.op = {.type = FSIF_OP_STATVFS, .handle = (uint32_t)base_of(base), .path = path}};
+        .call.op = {.type = FSIF_OP_STATVFS, .handle = (uint32_t)base_of(st, base), .path = path}};
     int64_t err = request(st, &w);
 
     *out = w.call.result.vfs;
@@ -289,7 +304,7 @@ static int remote_statvfs(struct fsif_store *st, uint64_t base, const char *path
 static int remote_mknod(struct fsif_store *st, uint64_t base, const char *path, uint32_t mode,
                         uint64_t rdev)
 {
-    return fsif_mknodat(st->cl, base_of(base), path, mode, rdev);
+    return fsif_mknodat(st->cl, base_of(st, base), path, mode, rdev);
 }
 
 static int remote_link(struct fsif_store *st, uint64_t base, const char *path, uint64_t base2,
@@ -299,19 +314,19 @@ static int remote_link(struct fsif_store *st, uint64_t base, const char *path, u
 
     if (plant != NULL && strcmp(plant, "link") == 0)
         flags = 0;
-    return fsif_linkat(st->cl, base_of(base), path, base_of(base2), path2, flags);
+    return fsif_linkat(st->cl, base_of(st, base), path, base_of(st, base2), path2, flags);
 }
 
 static int remote_symlink(struct fsif_store *st, const char *target, uint64_t base,
                           const char *path)
 {
-    return fsif_symlinkat(st->cl, target, base_of(base), path);
+    return fsif_symlinkat(st->cl, target, base_of(st, base), path);
 }
 
 static int64_t remote_readlink(struct fsif_store *st, uint64_t base, const char *path, void *buf,
                                uint32_t len)
 {
-    return fsif_readlinkat(st->cl, base_of(base), path, buf, len);
+    return fsif_readlinkat(st->cl, base_of(st, base), path, buf, len);
 }
 
 /* --- extended attributes --------------------------------------------------------------------- */
@@ -319,25 +334,25 @@ static int64_t remote_readlink(struct fsif_store *st, uint64_t base, const char 
 static int64_t remote_getxattr(struct fsif_store *st, uint64_t base, const char *path,
                                const char *name, uint32_t flags, void *buf, uint32_t len)
 {
-    return fsif_getxattr(st->cl, base_of(base), path, name, buf, len, flags);
+    return fsif_getxattr(st->cl, base_of(st, base), path, name, buf, len, flags);
 }
 
 static int remote_setxattr(struct fsif_store *st, uint64_t base, const char *path, const char *name,
                            uint32_t flags, const void *buf, uint32_t len)
 {
-    return fsif_setxattr(st->cl, base_of(base), path, name, buf, len, flags);
+    return fsif_setxattr(st->cl, base_of(st, base), path, name, buf, len, flags);
 }
 
 static int64_t remote_listxattr(struct fsif_store *st, uint64_t base, const char *path,
                                 uint32_t flags, void *buf, uint32_t len)
 {
-    return fsif_listxattr(st->cl, base_of(base), path, buf, len, flags);
+    return fsif_listxattr(st->cl, base_of(st, base), path, buf, len, flags);
 }
 
 static int remote_removexattr(struct fsif_store *st, uint64_t base, const char *path,
                               const char *name, uint32_t flags)
 {
-    return fsif_removexattr(st->cl, base_of(base), path, name, flags);
+    return fsif_removexattr(st->cl, base_of(st, base), path, name, flags);
 }
 
 const struct fsif_store_ops remote_store = {

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +26,13 @@
 #include "scratch.h"
 #include "stores.h"
 
-enum { SEQUENCE = 1000, TREE_EVERY = 100, MAX_TRIALS = 3000 };
+enum { SEQUENCE = 1000, TREE_EVERY = 100, MAX_TRIALS = 3000, THREADS_MOST = 16 };
 
 /* The two */
 static const struct fsif_store_ops *one = &fsif_store_posix, *other = &fsif_store_memory;
 
-static uint64_t succeeded[CALLS]; /* in all sequences */
+static _Atomic uint64_t succeeded[CALLS]; /* in all sequences */
+static uint32_t threads = 1;              /* each in a directory of the export of its own */
 
 struct outcome {
     uint32_t step; /* number of the step that differs, and one */
@@ -102,6 +104,7 @@ static void probe(struct ability *can)
     can->modes = geteuid() == 0;
     can->texts = one->readlink != NULL && other->readlink != NULL;
     can->anything = other != &remote_store;
+    can->roots = threads == 1;
 }
 
 static void print_abilities(const struct ability *can)
@@ -144,7 +147,9 @@ static const struct {
 static void seed_links(struct side *s)
 {
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-        if (s->ops->symlink(s->st, links[i].target, FSIF_STORE_ROOT, links[i].name) != 0)
+        if ((s->can->roots ||
+             (links[i].target[0] != '/' && strstr(links[i].target, "..") == NULL)) &&
+            s->ops->symlink(s->st, links[i].target, FSIF_STORE_ROOT, links[i].name) != 0)
             abort();
 }
 
@@ -177,10 +182,15 @@ static int compare_trees(struct side sides[2], struct outcome *o)
     return 0;
 }
 
-static void start(struct side sides[2], const struct ability *can, const char *directory)
+static void start(struct side sides[2], const struct ability *can, const char *directory,
+                  uint32_t thread)
 {
+    char own[16] = "";
+
+    if (threads > 1)
+        snprintf(own, sizeof(own), "thread-%u", thread);
     side_start(&sides[0], one, one == &fsif_store_posix ? directory : "", can);
-    side_start(&sides[1], other, "", can);
+    side_start(&sides[1], other, own, can);
     sides[1].plant = getenv("FSIF_TEST_PLANT");
     for (int i = 0; i < 2; i++) {
         seed_links(&sides[i]);
@@ -189,8 +199,8 @@ static void start(struct side sides[2], const struct ability *can, const char *d
 }
 
 /* Run steps on fresh stores. Returns 1 if they differ. */
-static int run_steps(const struct ability *can, const struct call_step *steps, uint32_t n,
-                     struct outcome *o)
+static int run_steps(const struct ability *can, uint32_t thread, const struct call_step *steps,
+                     uint32_t n, struct outcome *o)
 {
     struct side sides[2];
     char directory[256];
@@ -200,7 +210,7 @@ static int run_steps(const struct ability *can, const struct call_step *steps, u
     scratch_make(directory, sizeof(directory));
     if (chmod(directory, 0755) != 0)
         perror(directory);
-    start(sides, can, directory);
+    start(sides, can, directory, thread);
     for (o->step = 0; o->step < n && !differ; o->step++) {
         o->one = side_step(&sides[0], &steps[o->step]);
         o->other = side_step(&sides[1], &steps[o->step]);
@@ -223,7 +233,8 @@ static void free_outcome(struct outcome *o)
 }
 
 /* Leave out parts, from halves down to single steps. Returns how many are left. */
-static uint32_t shrink(const struct ability *can, struct call_step *steps, uint32_t n)
+static uint32_t shrink(const struct ability *can, uint32_t thread, struct call_step *steps,
+                       uint32_t n)
 {
     struct call_step *trial = malloc(n * sizeof(*trial));
     uint32_t trials = 0;
@@ -236,7 +247,7 @@ static uint32_t shrink(const struct ability *can, struct call_step *steps, uint3
 
             memcpy(trial, steps, from * sizeof(*trial));
             memcpy(trial + from, steps + from + part, (n - from - part) * sizeof(*trial));
-            if (run_steps(can, trial, n - part, &o)) {
+            if (run_steps(can, thread, trial, n - part, &o)) {
                 n = o.step;
                 memcpy(steps, trial, n * sizeof(*trial));
             } else {
@@ -257,13 +268,14 @@ static void print_answer(const char *side, const struct call_answer *a)
     printf(" %s\n", a->text);
 }
 
-static void report(const struct ability *can, struct call_step *steps, uint32_t n, uint64_t seed)
+static void report(const struct ability *can, uint32_t thread, struct call_step *steps, uint32_t n,
+                   uint64_t seed)
 {
     struct outcome o;
 
-    n = shrink(can, steps, n);
+    n = shrink(can, thread, steps, n);
     printf("differs with seed %" PRIu64 "; shrunk to %u operations:\n", seed, n);
-    if (!run_steps(can, steps, n, &o))
+    if (!run_steps(can, thread, steps, n, &o))
         printf("  (and not when it ran once more)\n");
     for (uint32_t i = 0; i < n; i++)
         call_print(&steps[i]);
@@ -275,7 +287,7 @@ static void report(const struct ability *can, struct call_step *steps, uint32_t 
 }
 
 /* Returns 1 if the stores differ. */
-static int run_sequence(const struct ability *can, uint64_t seed, uint32_t n)
+static int run_sequence(const struct ability *can, uint32_t thread, uint64_t seed, uint32_t n)
 {
     struct call_step *steps = malloc(n * sizeof(*steps));
     uint64_t state = seed;
@@ -286,23 +298,50 @@ static int run_sequence(const struct ability *can, uint64_t seed, uint32_t n)
         abort();
     for (uint32_t i = 0; i < n; i++)
         call_random(&steps[i], &state, can, one, other);
-    differ = run_steps(can, steps, n, &o);
+    differ = run_steps(can, thread, steps, n, &o);
     if (differ)
-        report(can, steps, o.step, seed);
+        report(can, thread, steps, o.step, seed);
     free_outcome(&o);
     free(steps);
     return differ;
 }
 
+struct worker {
+    pthread_t id;
+    const struct ability *can;
+    uint32_t number;
+    uint64_t seed;
+    uint64_t ops;
+    int failed;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+
+    for (uint64_t done = 0; done < w->ops && !w->failed; done += SEQUENCE)
+        w->failed = run_sequence(w->can, w->number, w->seed++, SEQUENCE);
+    return NULL;
+}
+
 static int run(uint64_t seed, uint64_t ops)
 {
+    struct worker workers[THREADS_MOST];
     struct ability can;
     int failed = 0;
 
     probe(&can);
     print_abilities(&can);
-    for (uint64_t done = 0; done < ops && !failed; done += SEQUENCE)
-        failed = run_sequence(&can, seed++, SEQUENCE);
+    for (uint32_t i = 0; i < threads; i++) {
+        workers[i] = (struct worker){
+            .can = &can, .number = i, .seed = seed + i * UINT64_C(1000000), .ops = ops / threads};
+        if (pthread_create(&workers[i].id, NULL, work, &workers[i]) != 0)
+            abort();
+    }
+    for (uint32_t i = 0; i < threads; i++) {
+        pthread_join(workers[i].id, NULL);
+        failed |= workers[i].failed;
+    }
     printf("%s\n", failed ? "they differ" : "the same");
     if (print_succeeded(&can) && !failed && ops >= 10 * SEQUENCE) {
         printf("and one of these never did\n");
@@ -329,7 +368,8 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: stores [--seed N] [--ops N] [--transport loop|shm|xen --store posix|memory\n"
-            "           [--daemon PROGRAM] [--plugins DIR] [--xen PROGRAM]]\n"
+            "           [--daemon PROGRAM] [--plugins DIR] [--xen PROGRAM] [--threads N] [--queues "
+            "N]]\n"
             "       stores --address ADDRESS --export NAME [...]: it is emptied\n"
             "FSIF_TEST_PLANT=write|link plants a bug, which must be found.\n");
     return 2;
@@ -342,9 +382,10 @@ int main(int argc, char **argv)
         {"transport", required_argument, NULL, 't'}, {"store", required_argument, NULL, 's'},
         {"daemon", required_argument, NULL, 'd'},    {"plugins", required_argument, NULL, 'p'},
         {"xen", required_argument, NULL, 'X'},       {"address", required_argument, NULL, 'a'},
-        {"export", required_argument, NULL, 'e'},    {NULL, 0, NULL, 0}};
+        {"export", required_argument, NULL, 'e'},    {"threads", required_argument, NULL, 'n'},
+        {"queues", required_argument, NULL, 'q'},    {NULL, 0, NULL, 0}};
     struct target target = {.store = "posix", .dialect = "3"};
-    const char *seed = NULL, *ops = "20000";
+    const char *seed = NULL, *ops = "20000", *number = "1";
     const char **place[256] = {['S'] = &seed,
                                ['o'] = &ops,
                                ['t'] = &target.transport,
@@ -353,7 +394,9 @@ int main(int argc, char **argv)
                                ['p'] = &target.plugins,
                                ['X'] = &target.xen,
                                ['a'] = &target.address,
-                               ['e'] = &target.export_name};
+                               ['e'] = &target.export_name,
+                               ['n'] = &number,
+                               ['q'] = &target.queues};
     uint64_t first;
     int o;
 
@@ -363,6 +406,10 @@ int main(int argc, char **argv)
         *place[o] = optarg;
     }
     if (optind != argc || (target.address != NULL && target.export_name == NULL))
+        return usage();
+    threads = (uint32_t)strtoul(number, NULL, 10);
+    if (threads < 1 || threads > THREADS_MOST ||
+        (threads > 1 && target.transport == NULL && target.address == NULL))
         return usage();
     first = seed != NULL ? strtoull(seed, NULL, 10) : fsif_now_ms();
     printf("seed %" PRIu64 "\n", first);

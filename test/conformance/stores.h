@@ -73,6 +73,7 @@ struct ability {
     int links_of_dir; /* a directory's links count those in it */
     int texts;        /* both stores tell what links say */
     int modes;        /* permissions do not bind this process */
+    int roots;        /* what a link says may lead to the root, and above */
     int anything;     /* there is no protocol between that refuses what a store need not see */
 };
 
@@ -110,7 +111,8 @@ void side_attr(const struct side *s, const struct fsif_attr *attr, char *out, si
 
 extern const struct fsif_store_ops remote_store;
 
-/** remote_use - the session that its only store is in; the export is emptied whenever it begins */
+/** remote_use - the session that the stores are in. Each is the directory of the export that its
+ * source names, or the export; it is emptied when it begins */
 void remote_use(struct fsif_client *cl);
 
 /* --- stores_tree.c --------------------------------------------------------------------------- */

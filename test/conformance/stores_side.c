@@ -280,7 +280,7 @@ static int step_names(struct side *s, const struct call_step *step, struct call_
 /* Calls on open files. Returns 0: it is none. */
 static int step_files(struct side *s, const struct call_step *step, struct call_answer *a)
 {
-    static unsigned char buf[CALL_BYTES];
+    static _Thread_local unsigned char buf[CALL_BYTES];
     uint64_t file = s->files[step->file];
 
     switch (step->call) {

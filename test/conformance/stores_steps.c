@@ -214,12 +214,14 @@ static void xattr_name(char out[CALL_PATH], uint64_t *state)
     }
 }
 
-static void random_text(char out[CALL_PATH], uint64_t *state)
+static void random_text(char out[CALL_PATH], uint64_t *state, const struct ability *can)
 {
     static const char *const texts[] = {"a",       "a/b", "/a", "../a", "../../b/../c",
                                         "nothing", ".",   "/"};
+    const char *text = texts[random_below(state, 8)];
 
-    snprintf(out, CALL_PATH, "%s", texts[random_below(state, 8)]);
+    snprintf(out, CALL_PATH, "%s",
+             !can->roots && (text[0] == '/' || strstr(text, "..") != NULL) ? "d/b" : text);
 }
 
 static uint32_t random_type(uint64_t *state, const struct ability *can)
@@ -269,7 +271,7 @@ static void particular(struct call_step *s, uint64_t *state, const struct abilit
         s->flags = one_in(state, 3) ? FSIF_AT_FOLLOW : 0;
         break;
     case CALL_SYMLINK:
-        random_text(s->path2, state);
+        random_text(s->path2, state, can);
         break;
     case CALL_READLINK:
         s->len += s->len == 0;
@@ -298,7 +300,7 @@ static void particular(struct call_step *s, uint64_t *state, const struct abilit
 }
 
 /* What a protocol refuses whatever there is: which of two errors is told is not looked at. */
-static void make_sound(struct call_step *s)
+static void make_sound(struct call_step *s, const struct ability *can)
 {
     struct fsif_setattr *set = &s->set;
 
@@ -310,6 +312,8 @@ static void make_sound(struct call_step *s)
         set->mtime_nsec %= 1000000000;
         if (set->size > INT64_MAX)
             set->size = 0;
+        if (!can->roots && s->base == FROM_ROOT && s->path[0] == '\0')
+            set->mask &= ~FSIF_SET_SIZE; /* an open directory to one side, the root to the other */
     }
     if (s->call == CALL_ALLOCATE && s->len == 0)
         s->len = 1;
@@ -354,7 +358,7 @@ void call_random(struct call_step *s, uint64_t *state, const struct ability *can
         xattr_name(s->path2, state);
     particular(s, state, can);
     if (!can->anything)
-        make_sound(s);
+        make_sound(s, can);
 }
 
 static void print_word(const char *label, const char *path)

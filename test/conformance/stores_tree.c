@@ -112,7 +112,7 @@ int side_names(struct side *s, uint64_t dir, uint32_t piece, char **out)
 
 static uint64_t hash_file(struct side *s, const char *path)
 {
-    static unsigned char buf[65536];
+    static _Thread_local unsigned char buf[65536];
     uint64_t hash = HASH_START, off = 0, file;
     int64_t n;
 
