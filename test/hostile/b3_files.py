@@ -242,7 +242,7 @@ def listings(test):
     """Forged cookies, small ranges, a directory that changes: each name once, none lost."""
     tree = test.folder()
     lasting = set()
-    for i in range(20000):
+    for i in range(100000):
         os.mknod(f"{tree}/e{i:05d}")
         lasting.add(b"e%05d" % i)
     with test.daemon({"x": tree}) as d, front(d, "x", arena_pages=64) as s:

@@ -3,12 +3,14 @@
 import errno
 import os
 import random
+import resource
 import signal
 import time
 
 from attack3 import (M32, PAGE, FsifError, Peer3, PeerGone, front, value_of, w)
 from b_ring import INDEX, poisoned, slow_daemon
-from harness import among, check, descriptors, equal, row, rss_kb, wait_until
+from b_session import small_disk
+from harness import Skipped, among, check, descriptors, equal, row, rss_kb, wait_until
 
 
 def on_handle(s):
@@ -201,6 +203,102 @@ def limits(test):
             for _ in range(3 * 16):  # the same one again takes no place
                 t.close_handle(t.export("x"))
             equal(value_of(t, "export", path=b"none"), -errno.ENOENT, "no such export")
+
+
+@row("B24.space.dialect3")
+def space(test):
+    """No bytes, no nodes, no disk, files too large: by every operation that takes some."""
+    exports, no_disk = {"mem": "memory:,size=128K,nodes=12"}, None
+    try:
+        exports["disk"] = small_disk(test)
+    except Skipped as why:
+        no_disk = why
+    with test.daemon(exports) as d:
+        for name in exports:
+            with front(d, name) as s:
+                bytes_end(s)
+                names_end(s)
+    file_size_ends(test)
+    if no_disk:
+        raise no_disk
+
+
+def takers(s, big, other):
+    """Operations that take space at the end of a file, or in another one; each asks for 16 KiB."""
+    ranges = [(i * PAGE, PAGE) for i in range(4)]
+    return {"a write of four ranges": lambda at: value_of(s, "write", handle=big, offset=at,
+                                                          ranges=ranges),
+            "an append": lambda at: value_of(s, "write", handle=big, flags=w.AT_END, ranges=ranges),
+            "allocate": lambda at: value_of(s, "allocate", handle=big, offset=at, length=4 * PAGE),
+            "copy_range": lambda at: value_of(s, "copy_range", handle=big, offset=0, handle2=other,
+                                              offset2=at, length=4 * PAGE),
+            "writefile": lambda at: value_of(s, "writefile", handle=w.ROOT, path=b"made",
+                                             flags=w.CREAT | w.TRUNC, mode=0o600,
+                                             ranges=[(0, 4 * PAGE)])}
+
+
+def bytes_end(s):
+    s.write_arena(0, b"b" * 4 * PAGE)
+    big = s.open("big", w.CREAT | w.RDWR)
+    other = s.open("other", w.CREAT | w.RDWR)
+    ask = takers(s, big, other)
+    got = []
+    while not got or got[-1] > 0:
+        got.append(ask["a write of four ranges"](sum(got)))
+        check(len(got) < 1000, "space ends")
+    equal((got[0], got[-1]), (4 * PAGE, -errno.ENOSPC), "all of the first, nothing of the last")
+    end = sum(got[:-1])
+    for what, taker in ask.items():
+        equal(taker(end), -errno.ENOSPC, f"{what} without space")
+    for handle in (big, other):
+        equal(value_of(s, "setattr", handle=handle, mask=w.SET_SIZE, size=0), 0, "room is made")
+    value_of(s, "remove", handle=w.ROOT, path=b"made")
+    for what, taker in ask.items():
+        among(taker(0), (0, 4 * PAGE), f"{what} with space")
+    for handle in (big, other):
+        s.close_handle(handle)
+    for name in (b"big", b"other", b"made"):
+        equal(value_of(s, "remove", handle=w.ROOT, path=name), 0, "remove")
+
+
+def names_end(s):
+    makers = {"open": {"flags": w.CREAT | w.EXCL, "mode": 0o600},
+              "mkdir": {"mode": 0o700}, "mknod": {"mode": 0o100600}, "symlink": {"path2": b"x"}}
+    made, ended = [], set()
+    for i in range(1000):
+        op = list(makers)[i % len(makers)]
+        name = b"n%d" % i
+        value = value_of(s, op, handle=w.ROOT, path=name, **makers[op])
+        if value >= 0:
+            made.append(name)
+            if op == "open":
+                s.close_handle(value)
+        else:
+            equal(value, -errno.ENOSPC, f"{op} without room for names")
+            ended.add(op)
+        if len(ended) == len(makers):
+            break
+    equal(ended, set(makers), "names end, whatever makes them")
+    for name in made:
+        equal(value_of(s, "remove", handle=w.ROOT, path=name), 0, "remove")
+    equal(value_of(s, "mkdir", handle=w.ROOT, path=b"d"), 0, "there is room again")
+
+
+def file_size_ends(test):
+    """The daemon's own RLIMIT_FSIZE is the peer's EFBIG, not the worker's end."""
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    with test.daemon({"x": test.tree()}, before=small) as d, front(d, "x") as s:
+        big, other = s.open("file", w.RDWR), s.open("s", w.RDWR)
+        s.write_arena(0, b"b" * 4 * PAGE)
+        equal(value_of(s, "write", handle=big, ranges=[(0, 4 * PAGE)]), 4 * PAGE, "a write below it")
+        for what, taker in takers(s, big, other).items():
+            if what not in ("an append", "writefile"):  # these begin below it
+                equal(taker(1 << 21), -errno.EFBIG, f"{what} beyond the limit")
+        equal(value_of(s, "setattr", handle=big, mask=w.SET_SIZE, size=1 << 21), -errno.EFBIG,
+              "a size beyond it")
+        equal(value_of(s, "write", handle=big, ranges=[(0, 8)]), 8, "service goes on")
 
 
 def flood_locks(s, a, b):
