@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: MIT
-# takes: 62
+# takes: 80
 # timeout: 500
 conformance_of 3
 calls_of_dialect3
