@@ -22,11 +22,11 @@ enum { TRIALS = 3, REST_FIRST = 16, REST_MOST = 256 };
 
 unsigned fsi_pick_class(uint64_t bytes)
 {
-    unsigned class = 0;
+    unsigned n = 0;
 
-    while (class < FSI_PICK_CLASSES - 1 && bytes >> (FSI_PICK_SHIFT + 1 + class) != 0)
-        class ++;
-    return class;
+    while (n < FSI_PICK_CLASSES - 1 && bytes >> (FSI_PICK_SHIFT + 1 + n) != 0)
+        n++;
+    return n;
 }
 
 static uint32_t cost_of(uint64_t ns, uint64_t bytes)

@@ -28,8 +28,7 @@ struct fsi_pick {
     struct fsif_shared_u32 rest;   /* what due begins with */
 };
 
-/* Lengths are told apart by powers of two, the first class to below 128 KiB, the last from 8 MiB.
- */
+/* Classes are powers of two: the first ends at 128 KiB, the last begins at 8 MiB. */
 #define FSI_PICK_CLASSES 8u
 #define FSI_PICK_SHIFT 16u
 
