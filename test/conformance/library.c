@@ -9,24 +9,11 @@
  */
 
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "differential.h"
-
-struct wait {
-    struct fsif_call call;
-    atomic_int done;
-};
-
-static void wait_done(struct fsif_call *call)
-{
-    struct wait *w = call->arg;
-
-    atomic_store(&w->done, 1);
-}
+#include "request.h"
 
 /* Dialect 3 has no open that takes what it gets. */
 static int open_best(struct fsif_client *cl, const char *path)
@@ -42,27 +29,11 @@ static int open_best(struct fsif_client *cl, const char *path)
 
 static int64_t raw_open(struct fsif_client *cl, const char *path)
 {
+    struct request r = {.call.op = {.type = FSIF_OP_OPEN, .path = path}};
     struct fsif_limits limits;
-    struct wait w;
-    int err;
 
     fsif_get_limits(cl, &limits);
-    if (limits.dialect == 3)
-        return open_best(cl, path);
-    memset(&w, 0, sizeof(w));
-    w.call.op.type = FSIF_OP_OPEN;
-    w.call.op.path = path;
-    w.call.deadline = fsif_client_now() + 30000;
-    w.call.done = wait_done;
-    w.call.arg = &w;
-    while ((err = fsif_submit(cl, &w.call)) == -FSIF_EAGAIN)
-        fsif_poll(cl, 1);
-    if (err != 0)
-        return err;
-    while (atomic_load(&w.done) == 0)
-        if (fsif_poll(cl, 1) < 0)
-            sched_yield();
-    return w.call.result.value;
+    return limits.dialect == 3 ? open_best(cl, path) : request_run(cl, &r);
 }
 
 void library_start(struct library *l, struct fsif_client *cl, const char *directory)

@@ -7,13 +7,12 @@
  */
 
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <fsif/client.h>
+#include "request.h"
 #include "stores.h"
 
 struct fsif_store {
@@ -31,38 +30,6 @@ void remote_use(struct fsif_client *cl)
 static int base_of(const struct fsif_store *st, uint64_t base)
 {
     return base == FSIF_STORE_ROOT ? st->root : (int)base;
-}
-
-/* --- requests -------------------------------------------------------------------------------- */
-
-struct wait {
-    struct fsif_call call;
-    atomic_int done;
-};
-
-static void wait_done(struct fsif_call *call)
-{
-    struct wait *w = call->arg;
-
-    atomic_store(&w->done, 1);
-}
-
-/* Return: its value; @w->call.result has the rest */
-static int64_t request(struct fsif_store *st, struct wait *w)
-{
-    int err;
-
-    w->call.deadline = fsif_client_now() + 60000;
-    w->call.done = wait_done;
-    w->call.arg = w;
-    while ((err = fsif_submit(st->cl, &w->call)) == -FSIF_EAGAIN)
-        fsif_poll(st->cl, 1);
-    if (err != 0)
-        return err;
-    while (atomic_load(&w->done) == 0)
-        if (fsif_poll(st->cl, 1) < 0)
-            sched_yield();
-    return w->call.result.value;
 }
 
 /* --- the store as a whole: an empty export ---------------------------------------------------- */
@@ -174,17 +141,17 @@ static int64_t remote_write(struct fsif_store *st, uint64_t file, const void *bu
 {
     const struct fsif_iovec iov[2] = {{(void *)(uintptr_t)buf, len / 2},
                                       {(char *)(uintptr_t)buf + len / 2, len - len / 2}};
-    struct wait w = {.call.op = {.type = FSIF_OP_WRITE,
-                                 .handle = (uint32_t)file,
-                                 .offset = off,
-                                 .length = len,
-                                 .flags = flags,
-                                 .data = buf}};
+    struct request r = {.call.op = {.type = FSIF_OP_WRITE,
+                                    .handle = (uint32_t)file,
+                                    .offset = off,
+                                    .length = len,
+                                    .flags = flags,
+                                    .data = buf}};
 
     if (off == FSIF_STORE_END)
         return fsif_append(st->cl, (int)file, buf, len);
     if (flags != 0)
-        return request(st, &w);
+        return request_run(st->cl, &r);
     return len % 2 == 0 ? fsif_pwritev(st->cl, (int)file, iov, 2, off)
                         : fsif_pwrite(st->cl, (int)file, buf, len, off);
 }
@@ -214,7 +181,7 @@ static int64_t remote_copy_range(struct fsif_store *st, uint64_t file, uint64_t 
 
 static int remote_lock(struct fsif_store *st, uint64_t file, uint32_t flags, struct fsif_lock *lock)
 {
-    struct wait w = {
+    struct request r = {
         .call.op = {
             .type = FSIF_OP_LOCK, .handle = (uint32_t)file, .mode = lock->mode, .flags = flags}};
     int64_t err;
@@ -225,9 +192,9 @@ static int remote_lock(struct fsif_store *st, uint64_t file, uint32_t flags, str
         return fsif_lock_test(st->cl, (int)file, lock);
     if (flags == FSIF_LOCK_WHOLE)
         return fsif_flock(st->cl, (int)file, lock->mode, 0);
-    err = request(st, &w);
+    err = request_run(st->cl, &r);
     if (err == 0 && (flags & FSIF_LOCK_TEST) != 0)
-        *lock = w.call.result.lock;
+        *lock = r.call.result.lock;
     return (int)err;
 }
 
@@ -236,18 +203,18 @@ static int remote_readdir(struct fsif_store *st, uint64_t dir, uint64_t cookie,
 {
     for (;;) {
         char buf[1024];
-        struct wait w = {.call.op = {.type = FSIF_OP_READDIR,
-                                     .handle = (uint32_t)dir,
-                                     .cookie = cookie,
-                                     .length = sizeof(buf),
-                                     .buffer = buf}};
-        int64_t n = request(st, &w);
+        struct request r = {.call.op = {.type = FSIF_OP_READDIR,
+                                        .handle = (uint32_t)dir,
+                                        .cookie = cookie,
+                                        .length = sizeof(buf),
+                                        .buffer = buf}};
+        int64_t n = request_run(st->cl, &r);
         struct fsif_entry e;
         uint32_t at = 0;
 
         if (n <= 0)
             return (int)n;
-        while (fsif_entry_next(buf, w.call.result.used, 0, &at, &e)) {
+        while (fsif_entry_next(buf, r.call.result.used, 0, &at, &e)) {
             const struct fsif_store_entry entry = {.name = e.name,
                                                    .name_len = e.name_len,
                                                    .type = e.type,
@@ -293,11 +260,11 @@ static int remote_mkdir(struct fsif_store *st, uint64_t base, const char *path, 
 static int remote_statvfs(struct fsif_store *st, uint64_t base, const char *path,
                           struct fsif_statvfs *out)
 {
-    struct wait w = {
+    struct request r = {
         .call.op = {.type = FSIF_OP_STATVFS, .handle = (uint32_t)base_of(st, base), .path = path}};
-    int64_t err = request(st, &w);
+    int64_t err = request_run(st->cl, &r);
 
-    *out = w.call.result.vfs;
+    *out = r.call.result.vfs;
     return (int)err;
 }
 
